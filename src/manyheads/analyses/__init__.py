@@ -1,0 +1,1 @@
+"""What is read from records and models after training."""

@@ -1,0 +1,30 @@
+"""Where examples come from.
+
+To add a dataset, write `datasets/<name>.py` with one class that inherits from `Dataset`, and
+`tests/datasets/test_<name>.py`. Its docstring names source, licence and link. There is nothing to register.
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from manyheads.types import VALIDATION, Places, Table
+
+
+class Dataset(ABC):
+    """The contract of every dataset.
+
+    :param places: Where the study file and the local mirror of the Hub are.
+    """
+
+    reported: ClassVar[str] = VALIDATION
+    """The split whose scores are reported unless the study says otherwise."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+
+    @abstractmethod
+    def read(self, split: str) -> Table | None:
+        """One split ("train", "validation" or "test") with the columns its head asks for; None if there is no such split.
+
+        :raises StudyError: With every problem found in the data (at most 20), each naming file, line or record id.
+        """

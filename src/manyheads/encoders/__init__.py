@@ -1,0 +1,46 @@
+"""What turns tokens into states, before any task.
+
+To add an encoder, write `encoders/<name>.py` with one class that inherits from `Encoder`, and
+`tests/encoders/test_<name>.py`. There is nothing to register.
+"""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from manyheads.tensors import States, Tokens
+from manyheads.types import Tokenizer
+
+
+class Encoder(nn.Module):
+    """The contract of every encoder: tokens to *all* layers' states, as a whole or layer by layer.
+
+    Shapes: N tokens of all sequences, D = `width`, K = `depth`.
+    """
+
+    width: int
+    depth: int
+    tokenizer: Tokenizer
+
+    def embed(self, tokens: Tokens) -> Tensor:
+        """[N, D] the states below the first layer."""
+        raise NotImplementedError
+
+    def layer(self, index: int, states: Tensor, tokens: Tokens) -> Tensor:
+        """[N, D] -> [N, D] what layer `index` (0 is the lowest) makes of the states below it."""
+        raise NotImplementedError
+
+    def layer_weight(self, index: int) -> Tensor:
+        """[D, *] the weight matrix of layer `index` whose rows produce the D units of its output."""
+        raise NotImplementedError
+
+    def forward(self, tokens: Tokens) -> States:
+        """All layers' states."""
+        layers = [self.embed(tokens)]
+        for index in range(self.depth):
+            layers.append(self.layer(index, layers[-1], tokens))
+        return States(tuple(layers), tokens.lengths)
+
+    def save(self, folder: Path) -> None:
+        """Write what is needed to build this encoder and its tokenizer again without its weights."""
+        raise NotImplementedError

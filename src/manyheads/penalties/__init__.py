@@ -1,0 +1,1 @@
+"""Extra terms that guard what was learned before (EWC, successive regularisation, distillation)."""

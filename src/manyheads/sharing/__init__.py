@@ -1,0 +1,47 @@
+"""Which parameters tasks share, and how states reach each task's head.
+
+To add a scheme, write `sharing/<name>.py` with one class that inherits from `Sharing`, and
+`tests/sharing/test_<name>.py`. There is nothing to register.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor, nn
+
+from manyheads.encoders import Encoder
+from manyheads.heads import Head
+from manyheads.tensors import States, Tokens
+from manyheads.types import Problem
+
+
+class Sharing(nn.Module):
+    """The contract of every sharing scheme.
+
+    :param make_encoder: Gives a new encoder with the pretrained weights; called as often as the scheme needs encoders.
+    :param heads: Each task's head, for schemes in which a head feeds another task's layers. Do not register them here.
+    """
+
+    def __init__(self, make_encoder: Callable[[], Encoder], heads: Mapping[str, Head]) -> None:
+        super().__init__()
+        self.tasks = list(heads)
+
+    @classmethod
+    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
+        """What in the settings does not fit the study; `where` opens each message, such as `arms.joint.sharing`."""
+        return []
+
+    def forward(self, step: Mapping[str, Tokens]) -> dict[str, States]:
+        """Each task's tokens as that task's states."""
+        raise NotImplementedError
+
+    def encoders(self) -> Sequence[Encoder]:
+        """The encoders in use; a model with exactly one is saved so that `AutoModel` opens it."""
+        raise NotImplementedError
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The parameters that more than one task trains; gradient methods compare the tasks' gradients on them."""
+        raise NotImplementedError
+
+    def penalty(self) -> Tensor | None:
+        """A term of the scheme itself that is added to the losses of every step."""
+        return None
