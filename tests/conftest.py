@@ -1,11 +1,16 @@
 """What every test may use: the folder of real data if it is there, and an encoder small enough to train in a test."""
 
-import os
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import BertConfig, BertModel
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+from manyheads.encoders._tokenizer import PretrainedTokenizer
+from manyheads.encoders.pretrained import resolve
+from manyheads.types import Places
+
+torch.set_num_threads(1)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -26,3 +31,59 @@ def hub() -> Path:
 def original() -> Path:
     """Real files in their original formats."""
     return _folder("original")
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of the MiniLM encoder that the quickstart brings."""
+    return Path(resolve("minilm", Places(Path())))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Path:
+    """A random encoder of two narrow layers with MiniLM's tokenizer, in Hugging Face's format."""
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=128
+    )
+    BertModel(config).save_pretrained(folder)
+    PretrainedTokenizer(minilm).save(folder)
+    return folder
+
+
+STUDY = """
+question = "Does it work?"
+seeds    = [1, 2]
+baseline = "alone"
+budget   = {{ steps = 6 }}
+
+[encoder]
+model = "{tiny}"
+
+[training]
+batch_size    = 8
+learning_rate = 1e-3
+
+[tasks.food]
+dataset = {{ name = "small_world", subset = "food_sentiment", size = 40 }}
+head    = {{ name = "classification", max_length = 48 }}
+
+[tasks.questions]
+dataset = {{ name = "small_world", subset = "questions_or_none", size = 40 }}
+head    = {{ name = "span", max_length = 96, stride = 24, max_question = 24, nullable = true }}
+
+[arms.alone]
+models = "one per task"
+
+[arms.joint]
+sampling = {{ name = "proportional" }}
+"""
+
+
+@pytest.fixture
+def study_file(tmp_path: Path, tiny: Path) -> Path:
+    """A study that trains in seconds: two tasks of the small world on the tiny encoder."""
+    path = tmp_path / "little.toml"
+    path.write_text(STUDY.format(tiny=tiny), "utf-8")
+    return path

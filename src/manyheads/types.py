@@ -3,7 +3,9 @@
 Values that hold tensors are in `tensors.py`.
 """
 
-from collections.abc import Mapping, Sequence
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -164,3 +166,22 @@ class StepRecord:
     tokens: dict[str, int]
     seconds: float
     learning_rate: float
+
+
+def derived_seed(*parts: object) -> int:
+    """A seed for one purpose: a pure function of what it is for, the same on every machine and in every process."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def unknown_names(found: Iterable[str], choices: Iterable[str], where: str) -> list[Problem]:
+    """A problem for each name that is not among the choices, with the one that was probably meant."""
+    choices = list(choices)
+    problems = []
+    for name in found:
+        if name not in choices:
+            close = difflib.get_close_matches(name, choices, n=1)
+            guess = f'Did you mean "{close[0]}"? ' if close else ""
+            remedy = f"{guess}Choose from: {', '.join(choices)}."
+            problems.append(Problem(where, "names what this arm does not have", shown(name), remedy))
+    return problems

@@ -34,8 +34,7 @@ class Head(nn.Module):
         self.width = width
         self.labels = None if labels is None else list(labels)
 
-    @classmethod
-    def problems(cls, table: Table, where: str) -> list[Problem]:
+    def problems(self, table: Table, where: str) -> list[Problem]:
         """What in a split this head cannot work with (at most 20), named by record id; `where` opens each message."""
         raise NotImplementedError
 
@@ -60,3 +59,11 @@ class Head(nn.Module):
     ) -> dict[str, Measure]:
         """Each metric's items, over all predictions at once. `gold` are the examples in the same order."""
         raise NotImplementedError
+
+    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """Further figures of the task's official script, beside `measures`. None by default."""
+        return {}
+
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+        """What encoding lost, beside `Encoded.clipped`, as the report should show it. Nothing by default."""
+        return {}

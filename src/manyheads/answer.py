@@ -1,0 +1,115 @@
+"""Answers of a saved model to JSON lines: several tasks over the same texts share one pass of the encoder."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from manyheads import find
+from manyheads.evaluate import predict
+from manyheads.model import MultiTaskModel, open_model
+from manyheads.types import Problem, StudyError, shown
+
+CHUNK = 512
+"""Lines answered at a time, so that an endless input gets its answers as it goes."""
+MOST = 20
+"""Problems shown before giving up."""
+
+
+def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = None) -> Iterator[dict[str, Any]]:
+    """One line for each line of the file: with one task its answer, with several a table of answers by task.
+
+    :param file: A path, or "-" for standard input.
+    :raises StudyError: If the folder holds no model, a task is not in it, or lines are not what the heads ask for.
+    """
+    opened = open_model(model, code)
+    for task in tasks:
+        if task not in opened.tasks:
+            raise StudyError([Problem("--task", f'the model has no task "{task}"', "", find.close(task, opened.tasks))])
+    if not tasks:
+        raise StudyError([Problem("--task", "name at least one task", "", f"There are: {', '.join(opened.tasks)}.")])
+    with _opened(file) as stream:
+        for lines in _chunks(_examples(stream, file, opened, tasks)):
+            yield from _answers(opened, tasks, lines)
+
+
+def _opened(file: str) -> TextIO:
+    if file == "-":
+        return sys.stdin
+    try:
+        return Path(file).open(encoding="utf-8", newline="\n")
+    except OSError as error:
+        problem = Problem(
+            file, f"cannot be read: {error.strerror}", "", "Give a file of JSON lines, or - to type them."
+        )
+        raise StudyError([problem]) from error
+
+
+def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[str]) -> Iterator[dict[str, Any]]:
+    problems: list[Problem] = []
+    try:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            found = _example(line, f"{file}:{number}", model, tasks)
+            if isinstance(found, dict):
+                yield found
+            else:
+                problems += found
+            if len(problems) >= MOST:
+                break
+    except UnicodeDecodeError as error:
+        problems.append(Problem(file, f"not UTF-8: {error.reason}", "", "Save it as UTF-8."))
+    if problems:
+        raise StudyError(problems)
+
+
+def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str]) -> dict[str, Any] | list[Problem]:
+    try:
+        example = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return [
+            Problem(where, f"not a line of JSON: {error}", shown(line.strip()), 'For example {"text": "A fine film."}')
+        ]
+    if not isinstance(example, dict):
+        return [Problem(where, "should be a JSON object", shown(example), 'For example {"text": "A fine film."}')]
+    problems = []
+    for task in tasks:
+        for column in model.head(task).columns:
+            if column in ("label", "answers"):
+                continue
+            value = example.get(column)
+            good = (
+                isinstance(value, list) and len(value) > 1
+                if column == "choices"
+                else isinstance(value, str) and value.strip()
+            )
+            if not good:
+                wanted = "a list of at least two texts" if column == "choices" else "a text that is not empty"
+                problems.append(
+                    Problem(where, f'"{column}" should be {wanted}', shown(value), f"The task {task} asks for it.")
+                )
+    return problems or {**example, "id": example.get("id", where.rsplit(":", 1)[1])}
+
+
+def _chunks(examples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for example in examples:
+        chunk.append(example)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _answers(model: MultiTaskModel, tasks: Sequence[str], lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    asked = [{key: value for key, value in line.items() if key not in ("label", "answers")} for line in lines]
+    encoded = {task: model.head(task).encode(asked, model.tokenizer) for task in tasks}
+    found: Mapping[str, list[dict[str, Any]]] = predict(model, encoded)
+    for index, line in enumerate(asked):
+        if len(tasks) == 1:
+            yield {"id": line["id"], **found[tasks[0]][index]}
+        else:
+            yield {"id": line["id"], **{task: found[task][index] for task in tasks}}

@@ -1,0 +1,203 @@
+"""The commands; the only file that prints.
+
+Answers go to standard output, progress and problems to standard error. Exit codes: 0 fine, 1 a run failed, 2 bad input,
+75 interrupted and resumable.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from manyheads import __version__
+from manyheads.types import StudyError
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
+
+app = typer.Typer(
+    help="Are many heads better than one? Trains several text tasks together and apart, and compares them soundly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (TOML).")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="MANYHEADS_DATA", help="A folder with datasets in the layout of the Hub."),
+]
+Code = Annotated[
+    Path | None, typer.Option("--code", help="A folder with methods of your own, laid out like manyheads.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(f"manyheads {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Annotated[Path | None, typer.Option("--out", help="Where results go; runs/<study> by default.")] = None,
+    data: Data = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="How many runs at the same time.")] = 1,
+    code: Code = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew in a new folder beside the old one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train every arm of a study, compare them, and write tables, a report and models.
+
+    The same command again goes on where it stopped.
+    """
+    with _problems_shown(as_json):
+        from manyheads.conduct import conduct
+        from manyheads.progress import Progress
+
+        with Progress(sys.stderr) as progress:
+            results, where, failed = conduct(study, out, data, code, workers=workers, fresh=fresh, progress=progress)
+    if as_json:
+        print(json.dumps(results, ensure_ascii=False))
+    else:
+        _print_table(results)
+        print(f"\n{results['answer']}\n\nReport: {where / 'report.html'}")
+    for failure in failed:
+        print(f"failed: {failure['path']}: {failure['reason']}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def check(study: StudyFile, data: Data = None, code: Code = None, as_json: Json = False) -> None:
+    """Show every mistake in a study and its data at once, or else the plan. Nothing is trained."""
+    with _problems_shown(as_json):
+        from manyheads.estimate import planned, planned_lines
+
+        plan = planned(study, data, code)
+    print(json.dumps(plan, ensure_ascii=False) if as_json else "\n".join(planned_lines(plan)))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")]) -> None:
+    """Write the tables, figures and report of a study's folder again."""
+    with _problems_shown(False):
+        from manyheads.conduct import present, read_results
+
+        results = read_results(folder)
+        present(results, folder)
+    _print_table(results)
+    print(f"\nReport: {folder / 'report.html'}")
+
+
+@app.command("list")
+def list_(
+    family: Annotated[str, typer.Argument(metavar="[FAMILY]", help="For example weighting.")] = "",
+    code: Code = None,
+) -> None:
+    """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; with one family, its settings too."""
+    from manyheads import find
+
+    with _problems_shown(False):
+        if family and family not in find.FAMILIES:
+            from manyheads.types import Problem
+
+            raise StudyError([Problem("list", f'there is no family "{family}"', "", find.close(family, find.FAMILIES))])
+        for each in [family] if family else find.FAMILIES:
+            members = [find.describe(each, name, code) for name in find.names(each, code)]
+            print(f"{each}" if members else f"{each}: none yet")
+            for entry in members:
+                print(f"  {entry.name:<28} {entry.summary}")
+                for setting in entry.settings if family else ():
+                    needed = "required" if setting.default is find.REQUIRED else f"= {setting.default!r}"
+                    print(f"      {setting.name}: {setting.annotation} {needed}")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder <arm>/<seed>/model.")],
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="JSON lines; standard input by default.")] = "-",
+    task: Annotated[list[str] | None, typer.Option("--task", help="Which task; repeat it for several.")] = None,
+    code: Code = None,
+) -> None:
+    """Answer JSON lines with a trained model: `text`; `text` and `text_pair`; `question` and `context`; or `text` and
+    `choices`. Several tasks over the same texts share one pass of the encoder."""
+    with _problems_shown(False):
+        from manyheads.answer import answer
+
+        for line in answer(model, task or [], file, code):
+            print(json.dumps(line, ensure_ascii=False))
+
+
+@app.command()
+def score(
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="span, classification, regression or multiple_choice.")],
+    gold: Annotated[Path, typer.Option("--gold", help="SQuAD JSON for span, else JSON lines with id and label.")],
+    predictions: Annotated[Path, typer.Option("--predictions", help="JSON {id: text} for span, else JSON lines.")],
+    null_odds: Annotated[Path | None, typer.Option("--null-odds", help="JSON {id: number}, SQuAD 2.0 only.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compute the metrics alone; for span, those of the official SQuAD scripts."""
+    with _problems_shown(as_json):
+        from manyheads.score import score_files
+
+        found = score_files(head, gold, predictions, null_odds)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for name, value in found.items():
+        print(f"{name:<20} {value}")
+
+
+@contextmanager
+def _problems_shown(as_json: bool) -> Iterator[None]:
+    try:
+        yield
+    except StudyError as error:
+        _refuse(error, as_json)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _refuse(error: StudyError, as_json: bool) -> NoReturn:
+    if as_json:
+        keys = ("where", "what", "found", "remedy")
+        print(
+            json.dumps(
+                {"problems": [{key: getattr(p, key) for key in keys} for p in error.problems]}, ensure_ascii=False
+            )
+        )
+    else:
+        number = len(error.problems)
+        print(f"{number} problem{'s' if number > 1 else ''}:", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  {problem}", file=sys.stderr)
+    raise typer.Exit(BAD_INPUT)
+
+
+def _print_table(results: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from manyheads.tables import terminal
+
+    header, *rows = terminal(results)
+    table = Table(box=None, pad_edge=False)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, highlight=False).print(table)
+
+
+def main() -> None:
+    """The console command."""
+    app()

@@ -1,0 +1,219 @@
+"""What must hold of rows wherever they come from: ids, texts, answer spans, and two splits side by side."""
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from manyheads.types import Problem, StudyError, Table, shown
+
+NEAR = 20
+"""How many characters an answer may be off before a repair would be a guess."""
+UNITS = (("UTF-16 units", "utf-16-le", 2), ("bytes", "utf-8", 1))
+
+
+class Problems:
+    """Collects problems, and stops the reading when there are `limit` of them."""
+
+    def __init__(self, limit: int = 20) -> None:
+        self.limit = max(1, limit)
+        self.found: list[Problem] = []
+
+    def add(self, where: str, what: str, found: str = "", remedy: str = "") -> None:
+        """Note a problem; raises if it is the last that anybody would read."""
+        self.found.append(Problem(where, what, found, remedy))
+        if len(self.found) >= self.limit:
+            self.stop()
+
+    def stop(self) -> None:
+        """Raise all problems, if there are any."""
+        if self.found:
+            raise StudyError(self.found)
+
+
+def check_texts(values: Sequence[Any], column: str, where: Callable[[int], str], problems: Problems) -> None:
+    """Every value must be a string with something in it."""
+    for row, value in enumerate(values):
+        if type(value) is str and value and not value.isspace():
+            continue
+        if value is None:
+            problems.add(where(row), f'"{column}" is missing or null', "", "Fill it in or remove the row.")
+        elif type(value) is str:
+            problems.add(where(row), f'"{column}" is empty', shown(value), "Fill it in or remove the row.")
+        else:
+            kind = type(value).__name__
+            problems.add(where(row), f'"{column}" is of type {kind}, not a string', shown(value), "Write it in quotes.")
+
+
+def check_ids(ids: Sequence[str], where: Callable[[int], str], problems: Problems) -> None:
+    """No id may stand twice, because predictions are kept by id."""
+    if len(set(ids)) == len(ids):
+        return
+    first: dict[str, int] = {}
+    for row, name in enumerate(ids):
+        if name in first:
+            problems.add(where(row), f"this id already stands at {where(first[name])}", shown(name), "Make ids unique.")
+        first.setdefault(name, row)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What `check_spans` gives back.
+
+    :param answers: For each row {"text": [...], "answer_start": [...]}; empty lists for an unanswerable question.
+    :param repaired: How many answers were moved or respelt.
+    """
+
+    answers: list[dict[str, list[Any]]]
+    repaired: int
+
+
+def check_spans(
+    rows: Iterable[tuple[str, dict[str, list[Any]]]],
+    where: Callable[[int], str],
+    problems: Problems,
+    *,
+    repair: bool,
+    unanswerable: bool,
+) -> Answers:
+    """Check that each answer stands in its context at its offset. Contexts are never changed.
+
+    :param rows: Context and answers of each row; all gold answers are kept.
+    :param repair: Correct an offset whose right place is beyond doubt, instead of calling it a problem.
+    :param unanswerable: Whether a question may have no answer.
+    """
+    checked, repaired = [], 0
+    for row, (context, answers) in enumerate(rows):
+        texts, starts = answers["text"], answers["answer_start"]
+        if not texts and not unanswerable:
+            problems.add(where(row), "the question has no answer", "", "Is this SQuAD 2 data? Then use its dataset.")
+        if len(texts) != len(starts):
+            problems.add(where(row), "as many offsets as answers are needed", f"{len(texts)} and {len(starts)}")
+            continue
+        given = list(zip(texts, starts, strict=True))
+        if type(context) is not str or all(_stands(context, *span) for span in given):
+            checked.append(answers)
+            continue
+        spans = [_place(row, context, *span, where, problems, repair) for span in given]
+        repaired += sum(span != old for span, old in zip(spans, given, strict=True))
+        checked.append({"text": [text for text, _ in spans], "answer_start": [start for _, start in spans]})
+    return Answers(checked, repaired)
+
+
+def _stands(context: str, text: str, start: int) -> bool:
+    # A negative start would count from the end of the context.
+    return bool(text) and start >= 0 and context.startswith(text, start) and not text.isspace()
+
+
+def _place(
+    row: int, context: str, text: str, start: int, where: Callable[[int], str], problems: Problems, repair: bool
+) -> tuple[str, int]:
+    """The answer where it really stands; a problem if that is in doubt, or if nothing may be repaired."""
+    if _stands(context, text, start):
+        return text, start
+    what, right = _misplaced(context, text, start)
+    if right is None or not repair:
+        remedy = "" if right is None else f"It stands at {right[1]}. Correct it, or set repair = true."
+        problems.add(where(row), what, f"{shown(text)} at {start}", remedy)
+    return right or (text, start)
+
+
+def _misplaced(context: str, text: str, start: int) -> tuple[str, tuple[str, int] | None]:
+    """Why an answer does not stand at its offset, and the answer as it should be where that is beyond doubt."""
+    if not text or text.isspace():
+        return "an answer is empty; an unanswerable question has no answers at all", None
+    if start < 0:
+        return "an answer starts before the context", None
+    for unit, encoding, width in UNITS:
+        place = _in_characters(context, start, encoding, width)
+        if place is not None and context.startswith(text, place):
+            return f"answer_start is counted in {unit}, not in characters", (text, place)
+    if start >= len(context):
+        return f"an answer starts beyond the end of its context of {len(context)} characters", None
+    near = [at for at in range(max(0, start - NEAR), start + NEAR + 1) if context.startswith(text, at)]
+    if len(near) == 1:
+        return f"an answer is {abs(near[0] - start)} characters away from its answer_start", (text, near[0])
+    written = context[start : start + len(text)]
+    if written.casefold() == text.casefold():
+        return f"an answer differs from its context in case, which has {shown(written)}", (written, start)
+    return f"an answer does not stand at its answer_start, {_elsewhere(context, text)}", None
+
+
+def _in_characters(context: str, start: int, encoding: str, width: int) -> int | None:
+    head = context.encode(encoding, "surrogatepass")[: start * width]
+    try:
+        return len(head.decode(encoding, "surrogatepass"))
+    except UnicodeDecodeError:
+        return None
+
+
+def _elsewhere(context: str, text: str) -> str:
+    if times := context.count(text):
+        return f"but at {context.index(text)}" if times == 1 else f"and {times} times elsewhere in the context"
+    if unicodedata.normalize("NFC", text) in unicodedata.normalize("NFC", context):
+        return "because accents are composed in one and separate in the other (Unicode NFC and NFD)"
+    if text.replace("\r\n", "\n") in context.replace("\r\n", "\n"):
+        return "because line ends differ (\\r\\n and \\n)"
+    if text.casefold() in context.casefold():
+        return "and stands in the context only in another case"
+    return "nor anywhere in the context"
+
+
+def clusters(contexts: Sequence[str]) -> list[str]:
+    """The same short hash for the questions on one passage."""
+    known: dict[str, str] = {}
+    for context in contexts:
+        if context not in known:
+            known[context] = hashlib.sha256(context.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return [known[context] for context in contexts]
+
+
+def compare_splits(train: Table, reported: Table, where: str) -> list[Problem]:
+    """What a person should know about two splits of a task before believing its scores: leaks and missing classes.
+
+    Case and spacing are ignored. Rows of a span task count as the same if their passages are.
+    """
+    train_keys, reported_keys = _keys(train), _keys(reported)
+    seen = set(train_keys)
+    warnings = []
+    if shared := sum(key in seen for key in reported_keys):
+        what = f"{shared:,} of {len(reported_keys):,} reported rows have an input that is in train too"
+        warnings.append(Problem(where, what, "", "Scores on these rows do not show generalisation."))
+    if same := set(train.rows["id"][:]) & set(reported.rows["id"][:]):
+        found = shown(sorted(same)[:3])
+        warnings.append(Problem(where, f"{len(same):,} ids stand in train and in the reported split", found))
+    if train.labels and train.labelled:
+        warnings += _contradictions(train, train_keys, where)
+        warnings += _missing_classes(train, reported, where)
+    return warnings
+
+
+def _keys(table: Table) -> list[int]:
+    """One number for each input; equal inputs have equal numbers."""
+    names = table.rows.column_names
+    columns = ["context"] if "context" in names else [c for c in ("text", "text_pair", "choices") if c in names]
+    values = zip(*(table.rows[column][:] for column in columns), strict=True)
+    return [hash(tuple(" ".join(str(part).lower().split()) for part in parts)) for parts in values]
+
+
+def _contradictions(train: Table, keys: list[int], where: str) -> list[Problem]:
+    pairs = set(zip(keys, train.rows["label"][:], strict=True))
+    several = {key for key, count in Counter(key for key, _ in pairs).items() if count > 1}
+    if not several:
+        return []
+    rows = sum(key in several for key in keys)
+    return [Problem(where, f"{rows:,} train rows have the same input as another row but a different label")]
+
+
+def _missing_classes(train: Table, reported: Table, where: str) -> list[Problem]:
+    counts = Counter(reported.rows["label"][:]) if reported.labelled else Counter()
+    trained = set(train.rows["label"][:])
+    warnings = [
+        Problem(where, f'label "{label}" is not in train and so cannot be learned', f"{count:,} reported rows")
+        for label, count in counts.items()
+        if label not in trained
+    ]
+    absent = sorted(trained - set(counts)) if counts else []
+    return warnings + [Problem(where, f'label "{label}" is in train but in no reported row') for label in absent]

@@ -1,0 +1,267 @@
+"""Read the user's own CSV, TSV, JSON (lines or one document) and Parquet files, with every mistake located.
+
+Lines end with \\n or \\r\\n and with nothing else; nothing is guessed, trimmed or turned into "missing".
+"""
+
+import codecs
+import csv
+import difflib
+import io
+import os
+import re
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from datasets.table import InMemoryTable
+from pyarrow import ArrowException, parquet
+
+import datasets
+from manyheads.datasets._checks import Problems
+from manyheads.datasets._json import read_rows
+from manyheads.types import Problem, StudyError, shown
+
+FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
+LONGEST_LINE = 16_000_000
+"""Characters. Longer lines are broken files, and would take the memory of the machine with them."""
+PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip (or a spreadsheet)",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstandard",
+    b"PAR1": "Parquet",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet",
+}
+WIDE = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+SEPARATORS = {";": "a semicolon", "\t": "a tab", ",": "a comma", "|": "a bar"}
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows of a file or of a Hub dataset, one column at a time.
+
+    :param column: The values of a column, by its name.
+    :param lines: Where each row begins: the line in a file, or the number of the row.
+    """
+
+    names: Sequence[str]
+    column: Callable[[str], Sequence[Any]]
+    lines: Sequence[int]
+
+    def only(self, rows: Sequence[int]) -> "Records":
+        """These rows, by their numbers."""
+        lines = [self.lines[row] for row in rows]
+        return Records(self.names, lambda name: [values[row] for values in [self.column(name)] for row in rows], lines)
+
+
+def path_problem(path: Path, where: str) -> Problem | None:
+    """Why a path is not a file that can be read, if it is not; nothing is opened (a pipe would wait for ever)."""
+    try:
+        mode = path.stat().st_mode
+    except PermissionError:
+        return Problem(where, "no permission to look into the folder", str(path.parent), "Change its mode.")
+    except OSError:
+        if path.is_symlink():
+            return Problem(where, "this link points to nothing", f"{path} -> {os.readlink(path)}", "Mend the link.")
+        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = difflib.get_close_matches(path.name, near, 3, 0.75)
+        remedy = f"Did you mean {' or '.join(close)}?" if close else "Paths are relative to the study file."
+        return Problem(where, "there is no such file", str(path), remedy)
+    if stat.S_ISDIR(mode):
+        inside = sorted(entry.name for entry in path.iterdir() if entry.suffix in FORMATS)[:5]
+        remedy = f"Name a file in it: {', '.join(inside)}." if inside else "Name a file."
+        return Problem(where, "this is a folder, not a file", str(path), remedy)
+    if not stat.S_ISREG(mode):
+        return Problem(
+            where, "this is not a regular file (a pipe, a socket or a device)", str(path), "Copy it to a file."
+        )
+    if not os.access(path, os.R_OK):
+        return Problem(where, "no permission to read the file", str(path), "Change its mode.")
+    return None
+
+
+def read_records(
+    path: Path, where: str, problems: Problems, *, format: str, encoding: str, header: Sequence[str]
+) -> Records:
+    """All rows of a file. Raises if there is any problem in it.
+
+    :param where: How messages call the file.
+    :param header: The names of the columns of a CSV or TSV file whose first line is already data.
+    """
+    if format == "parquet":
+        return _parquet(path, where)
+    text = _decode(path.read_bytes(), where, encoding, problems)
+    if not text.strip():
+        raise StudyError([Problem(where, "the file is empty", "", "Is this the right file?")])
+    if "\r" in text and "\n" not in text:
+        remedy = "Convert its line ends to \\n (old Mac files end lines with \\r alone)."
+        raise StudyError([Problem(where, "lines end with a lone carriage return", shown(text), remedy)])
+    if format in ("json", "jsonl"):
+        rows, lines = read_rows(text, where, problems)
+        names = list(dict.fromkeys(chain.from_iterable(rows)))
+        records = Records(names, lambda name: [row.get(name) for row in rows], lines)
+    else:
+        records = _table(text, where, format, list(header), problems)
+    problems.stop()
+    if not records.lines:
+        raise StudyError([Problem(where, "the file has no rows", "", "Is this the right file?")])
+    return records
+
+
+def _parquet(path: Path, where: str) -> Records:
+    try:
+        table = parquet.read_table(path)
+    except (ArrowException, OSError) as error:
+        reason = shown(str(error).splitlines()[0])
+        raise StudyError(
+            [Problem(where, "this is not a whole Parquet file", reason, "Write or copy it again.")]
+        ) from error
+    # Through `datasets`, because class names are in the metadata that it writes.
+    return dataset_records(datasets.Dataset(InMemoryTable(table)), where)
+
+
+def dataset_records(data: datasets.Dataset, where: str) -> Records:
+    """The rows of a `datasets.Dataset`, classes by name; -1, the mark of an unlabelled row, becomes None."""
+    if not len(data):
+        raise StudyError([Problem(where, "there are no rows", "", "Is this the right file?")])
+
+    def column(name: str) -> Sequence[Any]:
+        values, feature = data[name][:], data.features[name]
+        if isinstance(feature, datasets.ClassLabel):
+            return [feature.names[value] if value in range(len(feature.names)) else None for value in values]
+        return values
+
+    return Records(data.column_names, column, range(1, len(data) + 1))
+
+
+def _decode(data: bytes, where: str, encoding: str, problems: Problems) -> str:
+    """Bytes as text, or a problem for each line that is not text in this encoding."""
+    for start, kind in PACKED.items():
+        if data.startswith(start):
+            raise StudyError([Problem(where, f"this is {kind}, not text", shown(data[:8]), "Unpack or export it.")])
+    encoding = codecs.lookup(encoding).name
+    if not encoding.startswith(("utf-16", "utf-32")):
+        _refuse_wide(data, where)
+    try:
+        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        if not encoding.startswith(("utf-16", "utf-32")):
+            _locate_bytes(data, where, encoding, problems)
+        raise StudyError([Problem(where, f"this is not {encoding}", shown(str(error)), "Set its encoding.")]) from error
+    if "\0" in text:
+        for number, line in enumerate(text.split("\n"), 1):
+            if "\0" in line:
+                found = f"{shown(line)} at column {line.index(chr(0)) + 1}"
+                problems.add(f"{where}:{number}", "a NUL character stands in the text", found, "Remove it.")
+        problems.stop()
+    return text
+
+
+def _refuse_wide(data: bytes, where: str) -> None:
+    for mark, name in WIDE.items():
+        if data.startswith(mark):
+            remedy = f'Set encoding = "{name}", or save the file as UTF-8.'
+            raise StudyError([Problem(where, f"this is {name.upper()} text", shown(data[:8]), remedy)])
+    sample = data[:2000]
+    if len(sample) > 3 and sample.count(0) > len(sample) / 4:
+        order = "be" if sample[0] == 0 else "le"
+        remedy = f'Set encoding = "utf-16-{order}", or save the file as UTF-8.'
+        raise StudyError([Problem(where, "this looks like UTF-16 text", shown(sample[:16]), remedy)])
+
+
+def _locate_bytes(data: bytes, where: str, encoding: str, problems: Problems) -> None:
+    for number, line in enumerate(data.split(b"\n"), 1):
+        try:
+            line.decode(encoding)
+        except UnicodeDecodeError as error:
+            guess = "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", line) else "cp1252"
+            around = line[max(0, error.start - 20) : error.start + 20].decode(guess)
+            what = f"byte 0x{line[error.start]:02x} at column {error.start + 1} is not {encoding}"
+            remedy = f'It reads so as {guess}: if that is right, set encoding = "{guess}".'
+            problems.add(f"{where}:{number}", what, shown(around), remedy)
+    problems.stop()
+
+
+def _table(text: str, where: str, format: str, header: list[str], problems: Problems) -> Records:
+    """CSV as RFC 4180 has it; TSV without any quoting, as GLUE's files are."""
+    rows, lines = _tsv(text, where, problems) if format == "tsv" else _csv(text, where, problems)
+    while rows and rows[-1] in ([], [""]) and len(rows) > 1:
+        rows, lines = rows[:-1], lines[:-1]
+    names = header or rows[0]
+    if not header:
+        rows, lines = rows[1:], lines[1:]
+    _check_names(names, f"{where}:1", text.split("\n", 1)[0], problems)
+    for row, cells in enumerate(rows):
+        if len(cells) != len(names):
+            _wrong_width(
+                f"{where}:{lines[row]}",
+                cells,
+                len(names),
+                format,
+                problems,
+                cut=row == len(rows) - 1 and text[-1] != "\n",
+            )
+        elif cells == names:
+            problems.add(
+                f"{where}:{lines[row]}", "the header stands here as if it were data", shown(cells), "Remove the line."
+            )
+    problems.stop()
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+    return Records(names, columns.__getitem__, lines)
+
+
+def _tsv(text: str, where: str, problems: Problems) -> tuple[list[list[str]], list[int]]:
+    rows, text = [], text.replace("\r\n", "\n")
+    for number, line in enumerate(text.split("\n"), 1):
+        if "\r" in line:
+            problems.add(f"{where}:{number}", "a lone carriage return stands in the line", shown(line), "Remove it.")
+        elif len(line) > LONGEST_LINE:
+            problems.add(f"{where}:{number}", f"the line has {len(line):,} characters", shown(line), "Is it broken?")
+        rows.append(line.split("\t"))
+    return rows, list(range(1, len(rows) + 1))
+
+
+def _csv(text: str, where: str, problems: Problems) -> tuple[list[list[str]], list[int]]:
+    # The limit of the standard module (131,072 characters) is the process's, and shorter than texts may be.
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
+    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    rows, lines, begin = [], [], 1
+    try:
+        for cells in reader:
+            rows.append(cells)
+            lines.append(begin)
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        what, remedy = (
+            f"the CSV is broken ({error})",
+            'A text with " or a comma stands in quotes, its own quotes doubled.',
+        )
+        if "new-line" in str(error):
+            what, remedy = "a lone carriage return stands outside quotes", "Convert its line ends to \\n."
+        found = text.split("\n", begin)[begin - 1]
+        problems.add(f"{where}:{begin}", what, shown(found), remedy)
+        problems.stop()
+    return rows, lines
+
+
+def _check_names(names: Sequence[str], where: str, line: str, problems: Problems) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        problems.add(where, "column names stand twice", shown(twice), "Rename them in the file or with header = [...].")
+    if len(names) == 1 and (others := [name for sign, name in SEPARATORS.items() if sign in line]):
+        remedy = 'CSV needs commas and TSV tabs; set format = "csv" or "tsv", or save the file again.'
+        problems.add(where, f"there is one column only, but {others[0]} in its name", shown(line), remedy)
+    problems.stop()
+
+
+def _wrong_width(where: str, cells: list[str], width: int, format: str, problems: Problems, *, cut: bool) -> None:
+    if cells in ([], [""]):
+        problems.add(where, "the line is blank", "", "Remove it.")
+        return
+    remedy = "Does a text hold a tab?" if format == "tsv" else "A text with a comma must stand in quotes."
+    if len(cells) < width:
+        remedy = "The file ends without a line end: was it cut off?" if cut else "Is a separator missing?"
+    problems.add(where, f"{len(cells)} columns where {width} are expected", shown(cells), remedy)

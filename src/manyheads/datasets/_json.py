@@ -1,0 +1,160 @@
+"""Read JSON strictly (lines, one array, or SQuAD's own document), and say line and column of every mistake."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from manyheads.datasets._checks import Problems
+from manyheads.types import shown
+
+SPACE = re.compile(r"[ \t\n\r]*")
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
+ONE_PER_LINE = "Write one object per line, or one array of objects."
+
+
+def read_rows(text: str, where: str, problems: Problems) -> tuple[list[dict[str, Any]], list[int]]:
+    """The rows of a file and the line of each; 0 where rows have no line of their own."""
+    _check_surrogates(text, where, problems)
+    start = _skip(text, 0)
+    if text[start] == "[":
+        found = _array(text, start + 1, where, problems)
+    elif (document := _document(text, start, where, problems)) is not None:
+        found = ((row, 0) for row in document)
+    else:
+        found = _lines(text, where, problems)
+    rows, lines = [], []
+    for row, line in found:
+        if isinstance(row, dict):
+            rows.append(row)
+            lines.append(line)
+        else:
+            problems.add(f"{where}:{line}", "a row is not an object", shown(row), ONE_PER_LINE)
+    return rows, lines
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {shown(twice)} stands twice in one object")
+    return row
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+
+def _skip(text: str, at: int) -> int:
+    match = SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _next(text: str, at: int, where: str, line: int, problems: Problems) -> tuple[Any, int] | None:
+    """The value that begins at `at` and where it ends; None if it is broken, which is then noted."""
+    try:
+        return DECODER.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        line, column = line + text.count("\n", at, error.pos), error.pos - text.rfind("\n", 0, error.pos)
+        cut = not text[error.pos :].strip() or error.msg.startswith("Unterminated")
+        remedy = "Was it cut off?" if cut else ONE_PER_LINE if error.pos == at else "Mend or write it again."
+        around = text[max(0, error.pos - 30) : error.pos + 20]
+        problems.add(f"{where}:{line}", f"broken JSON at column {column} ({error.msg})", shown(around), remedy)
+    except RecursionError:
+        problems.add(f"{where}:{line}", "the JSON is nested too deeply", shown(text[at : at + 60]), "Flatten it.")
+    except ValueError as error:
+        problems.add(f"{where}:{line}", str(error), shown(text[at : at + 200]), "Mend or write it again.")
+    return None
+
+
+def _lines(text: str, where: str, problems: Problems) -> Iterator[tuple[Any, int]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        start = _skip(line, 0)
+        if start == len(line) or (value := _next(line, start, where, number, problems)) is None:
+            continue
+        end = _skip(line, value[1])
+        if end < len(line):
+            problems.add(
+                f"{where}:{number}", f"more than one value, from column {end + 1} on", shown(line), ONE_PER_LINE
+            )
+        yield value[0], number
+
+
+def _array(text: str, at: int, where: str, problems: Problems) -> Iterator[tuple[Any, int]]:
+    """Element by element, so that each has its line. After a mistake the rest cannot be read."""
+    line, counted = 1, 0
+    while True:
+        at = _skip(text, at)
+        line, counted = line + text.count("\n", counted, at), at
+        if text.startswith("]", at):
+            break
+        if (value := _next(text, at, where, line, problems)) is None:
+            return
+        yield value[0], line
+        at = _skip(text, value[1])
+        if text.startswith(",", at):
+            at += 1
+        elif not text.startswith("]", at):
+            line += text.count("\n", counted, at)
+            problems.add(
+                f"{where}:{line}", 'a "," or "]" is missing after a row', shown(text[at : at + 60]), "Was it cut off?"
+            )
+            return
+    if text[at + 1 :].strip():
+        problems.add(f"{where}:{line}", "more text stands after the array", shown(text[at + 1 :].strip()), ONE_PER_LINE)
+
+
+def _document(text: str, start: int, where: str, problems: Problems) -> list[Any] | None:
+    """The rows of a file that is one object, such as SQuAD's; None if it is something else."""
+    if text[start:].split("\n", 1)[0].strip() == "{":
+        value = _next(text, start, where, 1 + text.count("\n", 0, start), problems)
+        problems.stop()
+    else:
+        try:
+            value = DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            return None
+    if value is None or text[value[1] :].strip():
+        return None
+    data = value[0].get("data") if isinstance(value[0], dict) else None
+    if not isinstance(data, list):
+        return None if "\n" not in text[start : value[1]] else [value[0]]
+    articles = [entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("paragraphs"), list)]
+    return [row for article in articles for row in _questions(article)] if articles else data
+
+
+def _questions(article: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """SQuAD's article -> paragraph -> question, as one row per question."""
+    for paragraph in article["paragraphs"]:
+        for question in paragraph.get("qas", ()):
+            yield {"title": article.get("title"), "context": paragraph.get("context"), **question}
+
+
+def _check_surrogates(text: str, where: str, problems: Problems) -> None:
+    """Half of a pair such as \\ud83d\\ude00 is no character, and no tokenizer takes it."""
+    if not SURROGATE.search(text):
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        for start in _lone_surrogates(line) if SURROGATE.search(line) else ():
+            found = shown(line[max(0, start - 20) : start + 12])
+            problems.add(
+                f"{where}:{number}", f"half of a surrogate pair at column {start + 1}", found, "Write it again."
+            )
+
+
+def _lone_surrogates(line: str) -> list[int]:
+    lone: list[int] = []
+    first_half_ends = -1
+    for escape in ESCAPE.finditer(line):
+        code = int(escape[1], 16) if escape[1] else 0
+        if 0xDC00 <= code <= 0xDFFF and escape.start() == first_half_ends:
+            lone.pop()
+        elif 0xD800 <= code <= 0xDFFF:
+            lone.append(escape.start())
+        first_half_ends = escape.end() if 0xD800 <= code <= 0xDBFF else -1
+    return lone

@@ -1,0 +1,238 @@
+"""Turn the columns of the user's own data into the columns that heads ask for."""
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import datasets
+from manyheads.datasets._checks import Problems, check_ids, check_spans, check_texts
+from manyheads.datasets._files import Records
+from manyheads.datasets._hub import STRING, span_rows
+from manyheads.datasets._labels import ClassNames, choice_labels, numbers
+from manyheads.types import TEST, TRAIN, Problem, StudyError, Table, shown
+
+COLUMNS = ("id", "text", "text_pair", "label", "choices", "question", "context", "answers")
+GOLD = ("label", "answers")
+UNLABELLED = (None, "", "-1", -1)
+NO_GOLD = "-"
+"""What MNLI and SNLI write where the annotators did not agree."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the study says that the data is to be read; see the settings of the dataset `table`."""
+
+    columns: Mapping[str, str | Sequence[str]]
+    labels: Sequence[str] = ()
+    label_names: Mapping[str, str] = field(default_factory=dict)
+    numbers: bool = False
+    repair: bool = False
+    drop_unlabelled: bool = False
+
+
+class Rows:
+    """One split of the user's data on its way to a `Table`.
+
+    :param where: How messages call the file.
+    :param known: The classes of train, if the study does not declare them and this is another split.
+    """
+
+    def __init__(
+        self, records: Records, where: str, split: str, layout: Layout, known: Sequence[str], problems: Problems
+    ) -> None:
+        self.where, self.split, self.layout, self.known, self.problems = where, split, layout, known, problems
+        self.used = _find_columns(records.names, where, split, layout.columns, problems)
+        problems.stop()
+        self.warnings: list[Problem] = []
+        self.records, self.dropped = self._drop(records)
+        self.own_ids = "id" in self.used
+        self.ids = self._ids()
+
+    def table(self) -> Table:
+        """The split, or a StudyError with everything that is wrong with it."""
+        if _is_span(self.used):
+            return self._spans()
+        columns: dict[str, Any] = {"id": self.ids, "text": self._texts("text")}
+        kinds: dict[str, Any] = {"id": STRING, "text": STRING, "text_pair": STRING, "label": STRING}
+        if "choices" in self.used:
+            columns["choices"], kinds["choices"] = self._choices(), datasets.List(STRING)
+        elif "text_pair" in self.used:
+            columns["text_pair"] = self._texts("text_pair")
+        if self.layout.numbers:
+            kinds["label"] = datasets.Value("float64")
+        labels, columns["label"], labelled = self._labels(columns.get("choices"))
+        self.problems.stop()
+        features = datasets.Features({name: kinds[name] for name in columns})
+        return Table(datasets.Dataset.from_dict(columns, features), labels, labelled, self.dropped, self.warnings)
+
+    def _labels(self, choices: list[list[str]] | None) -> tuple[tuple[str, ...] | None, Sequence[Any], bool]:
+        """The classes (None where there are none), each row's label, and whether there are labels at all."""
+        layout, values = self.layout, self._values("label")
+        plain = choices is None and not layout.numbers
+        if self.split == TEST and all(value in UNLABELLED for value in values):
+            return tuple(layout.labels or self.known) or None if plain else None, [None] * len(values), False
+        if choices is not None:
+            gold = choice_labels(values, choices, layout.label_names, self.place, self.problems)
+        elif layout.numbers:
+            gold = numbers(values, self.place, self.problems)
+        else:
+            names = ClassNames(layout.labels, layout.label_names, self.known)
+            labels, gold = names.read(values, self.where, self.place, self.problems)
+            if self.split == TRAIN:
+                self.warnings += names.warnings(gold, self.where)
+            return labels, gold, True
+        return None, gold, True
+
+    def place(self, row: int) -> str:
+        """How messages call a row: file, line and, if it has one, its id."""
+        line = self.records.lines[row]
+        return f"{self.where}{f':{line}' if line else ''}{f' ({self.ids[row]})' if self.own_ids else ''}"
+
+    def _values(self, name: str) -> Sequence[Any]:
+        if name not in self.used:
+            return [None] * len(self.records.lines)
+        return self.records.column(self.used[name][0])
+
+    def _texts(self, name: str) -> Sequence[Any]:
+        values = self._values(name)
+        check_texts(values, self.used[name][0], self.place, self.problems)
+        quoted = sum(type(value) is str and len(value) > 1 and value[0] == value[-1] == '"' for value in values)
+        if quoted * 2 > len(values):
+            what = f'{quoted:,} of {len(values):,} texts of "{name}" stand in quotes, which are kept as a part of them'
+            self.warnings.append(Problem(self.where, what, shown(values[0]), "TSV has no quoting; is this CSV?"))
+        return values
+
+    def _ids(self) -> list[str]:
+        if not self.own_ids:
+            return [f"{self.split}-{line or row + 1}" for row, line in enumerate(self.records.lines)]
+        values, ids = self._values("id"), []
+        self.own_ids = False  # until they are known
+        for row, value in enumerate(values):
+            if type(value) not in (str, int) or value == "":
+                self.problems.add(self.place(row), "an id is not a string", shown(value), "Write ids in quotes.")
+            ids.append(str(value))
+        check_ids(ids, self.place, self.problems)
+        self.own_ids = True
+        return ids
+
+    def _drop(self, records: Records) -> tuple[Records, dict[str, int]]:
+        """Leave out rows that carry no gold label, where that is what their label says or the study wants."""
+        if "label" not in self.used or self.layout.numbers:
+            return records, {}
+        values = records.column(self.used["label"][0])
+        if self.split == TEST and all(value in UNLABELLED for value in values):
+            return records, {}
+        reasons: dict[Any, str] = dict.fromkeys(UNLABELLED, "no label") if self.layout.drop_unlabelled else {}
+        if NO_GOLD not in self.layout.labels and NO_GOLD not in self.layout.label_names:
+            reasons[NO_GOLD] = f'label "{NO_GOLD}", which means no gold label'
+        why = [reasons.get(value) if isinstance(value, str | int | None) else None for value in values]
+        kept = [row for row, reason in enumerate(why) if reason is None]
+        dropped = Counter(reason for reason in why if reason)
+        if not kept:
+            raise StudyError([Problem(self.where, "no row has a label", shown(dict(dropped)), "Is this the column?")])
+        return (records.only(kept) if dropped else records), dict(dropped)
+
+    def _choices(self) -> list[list[str]]:
+        """Choices from several columns, or from one that holds lists."""
+        names = self.used["choices"]
+        if len(names) > 1:
+            columns = [self.records.column(name) for name in names]
+            for name, values in zip(names, columns, strict=True):
+                check_texts(values, name, self.place, self.problems)
+            return [list(row) for row in zip(*columns, strict=True)]
+        rows = self._values("choices")
+        for row, choices in enumerate(rows):
+            if not isinstance(choices, list) or len(choices) < 2:
+                self.problems.add(self.place(row), "choices are not a list of two or more texts", shown(choices))
+            else:
+                check_texts(choices, names[0], lambda _, row=row: self.place(row), self.problems)
+        self.problems.stop()
+        return list(rows)
+
+    def _spans(self) -> Table:
+        questions, contexts = self._values("question"), self._values("context")
+        for name, values in (("question", questions), ("context", contexts)):
+            check_texts(values, self.used[name][0], self.place, self.problems)
+        columns = [self.records.column(name) for name in self.used.get("answers", ())]
+        raw = list(columns[0] if len(columns) == 1 else zip(*columns, strict=True)) or [None] * len(contexts)
+        labelled = self.split != TEST or any(value is not None for value in raw)
+        answers = [self._answers(row, value) for row, value in enumerate(raw)]
+        if "is_impossible" in self.records.names and labelled:
+            self._check_impossible(answers)
+        rows = zip(contexts, answers, strict=True)
+        checked = check_spans(rows, self.place, self.problems, repair=self.layout.repair, unanswerable=True)
+        self.problems.stop()
+        if checked.repaired:
+            what = f"{checked.repaired:,} answers were moved to where they stand in the context"
+            self.warnings.append(Problem(self.where, what))
+        rows = span_rows(self.ids, questions, contexts, checked.answers)
+        return Table(rows, None, labelled, self.dropped, self.warnings)
+
+    def _answers(self, row: int, value: Any) -> dict[str, list[Any]]:
+        """Answers in any of the usual forms as two lists: texts and where they start."""
+        if value is None and self.split == TEST:
+            return {"text": [], "answer_start": []}
+        match value:
+            case {"text": list(texts), "answer_start": list(starts)}:
+                pass
+            case [*found] if all(isinstance(one, dict) and {"text", "answer_start"} <= one.keys() for one in found):
+                texts, starts = [one["text"] for one in found], [one["answer_start"] for one in found]
+            case (("" | None), ("" | None)):
+                texts, starts = [], []
+            case (str(text), start):
+                texts, starts = [text], [int(start) if isinstance(start, str) and start.isdecimal() else start]
+            case _:
+                remedy = 'Write {"text": [...], "answer_start": [...]}, empty lists if the question has no answer.'
+                self.problems.add(self.place(row), "the answers are missing or in no known form", shown(value), remedy)
+                return {"text": [], "answer_start": []}
+        for text, start in zip(texts, starts, strict=False):
+            if type(text) is not str or type(start) is not int:
+                what = "an answer is not a string with a whole number as its answer_start"
+                self.problems.add(self.place(row), what, shown((text, start)))
+                return {"text": [], "answer_start": []}
+        return {"text": texts, "answer_start": starts}
+
+    def _check_impossible(self, answers: Sequence[dict[str, list[Any]]]) -> None:
+        for row, flag in enumerate(self.records.column("is_impossible")):
+            if (impossible := flag in (True, "true", "True", "1")) == bool(answers[row]["text"]):
+                what = "is_impossible, but it has answers" if impossible else "no answers, but not is_impossible"
+                self.problems.add(self.place(row), what, shown(answers[row]["text"]), "Correct one of the two.")
+
+
+def _is_span(used: Mapping[str, object]) -> bool:
+    return "question" in used and "context" in used and ("answers" in used or "label" not in used)
+
+
+def _find_columns(
+    names: Sequence[str], where: str, split: str, columns: Mapping[str, str | Sequence[str]], problems: Problems
+) -> dict[str, list[str]]:
+    """Which columns of the file stand for each of ours; what is missing is a problem."""
+    used: dict[str, list[str]] = {}
+    for ours in COLUMNS:
+        wanted = columns.get(ours, ours)
+        if not wanted:
+            continue
+        theirs = [wanted] if isinstance(wanted, str) else list(wanted)
+        missing = [name for name in theirs if name not in names]
+        if not missing:
+            used[ours] = theirs
+        elif ours in columns and not (split == TEST and ours in GOLD):
+            what = f'there is no column "{missing[0]}", which is to be "{ours}"'
+            _no_column(where, what, missing[0], ours, names, problems)
+    if _is_span(used) or ("text" not in used and ("question" in used or "context" in used)):
+        needed = ("question", "context", "answers")
+    else:
+        needed = ("text", "label")
+    for ours in needed:
+        if ours not in used and ours not in columns and not (split == TEST and ours in GOLD):
+            _no_column(where, f'there is no column "{ours}"', ours, ours, names, problems)
+    return used
+
+
+def _no_column(where: str, what: str, name: str, ours: str, names: Sequence[str], problems: Problems) -> None:
+    close = difflib.get_close_matches(name, names, 3, 0.5)
+    hint = f"Did you mean {' or '.join(shown(one) for one in close)}? " if close else ""
+    remedy = f'{hint}Say which it is with columns = {{ {ours} = "…" }}; if the first line is data, set header = [...].'
+    problems.add(where, what, ", ".join(shown(one, 30) for one in names[:10]), remedy)

@@ -1,0 +1,69 @@
+"""A Hugging Face tokenizer as the heads see it: pieces with offsets, and sequences with special tokens."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from transformers import AutoTokenizer
+
+from manyheads.types import Input, Pieces
+
+
+class PretrainedTokenizer:
+    """Implements `types.Tokenizer` over a fast Hugging Face tokenizer.
+
+    Nothing is ever truncated here: heads cut, and count what they cut. A special token that is written in a text is split
+    like any other text (`split_special_tokens`), so that "[SEP]" in a review never becomes a separator.
+
+    :param source: A folder or a Hub id.
+    :param max_length: The longest sequence the encoder takes, special tokens included.
+    """
+
+    def __init__(self, source: str | Path, max_length: int = 512) -> None:
+        self.inner = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        self.max_length = max_length
+        pair = self.inner("a", "b", return_special_tokens_mask=True)
+        ids, special = pair["input_ids"], pair["special_tokens_mask"]
+        first = special.index(0)
+        middle_end = special.index(0, first + 1)
+        if special[first + 1] == 0 or special[middle_end + 1] == 0:
+            raise ValueError(f"{source}: the tokenizer puts no special token between two texts, or cuts 'a' in two.")
+        self._before, self._between, self._after = ids[:first], ids[first + 1 : middle_end], ids[middle_end + 1 :]
+        kinds = pair.get("token_type_ids", [0] * len(ids))
+        self._second_kind, self._between_kinds = kinds[middle_end], kinds[first + 1 : middle_end]
+        self._alone_after = self.inner("a")["input_ids"][first + 1 :]
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        if not texts:
+            return []
+        encoding = self.inner(
+            list(texts), add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True,
+            return_attention_mask=False, return_token_type_ids=False, truncation=False, verbose=False,
+        )  # fmt: skip
+        return [
+            Pieces(np.asarray(ids, np.int32), np.asarray(offsets, np.int32).reshape(-1, 2))
+            for ids, offsets in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
+        ]
+
+    def join(self, first: np.ndarray, second: np.ndarray | None = None) -> Input:
+        if second is None:
+            ids = np.concatenate([self._before, first, self._alone_after]).astype(np.int32)
+            return Input(ids, np.zeros(len(ids), np.int8))
+        ids = np.concatenate([self._before, first, self._between, second, self._after]).astype(np.int32)
+        kinds = np.full(len(ids), self._second_kind, np.int8)
+        _, start = self.starts(len(first))
+        kinds[: start - len(self._between)] = 0
+        kinds[start - len(self._between) : start] = self._between_kinds
+        return Input(ids, kinds)
+
+    def room(self, pair: bool, max_length: int) -> int:
+        tail = len(self._between) + len(self._after) if pair else len(self._alone_after)
+        return max_length - len(self._before) - tail
+
+    def starts(self, first_length: int) -> tuple[int, int]:
+        before = len(self._before)
+        return before, before + first_length + len(self._between)
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files, which `AutoTokenizer` opens."""
+        self.inner.save_pretrained(str(folder))

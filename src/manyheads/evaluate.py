@@ -1,0 +1,65 @@
+"""A model and examples become predictions and scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from manyheads import metrics
+from manyheads.batches import collate
+from manyheads.model import MultiTaskModel
+from manyheads.train import autocast
+from manyheads.types import Encoded, Measure
+
+TOKENS = 8_192
+"""Real tokens of one pass: large enough to keep the processor busy, small enough for a laptop's memory."""
+
+
+def predict(
+    model: MultiTaskModel, examples: Mapping[str, Sequence[Encoded]], precision: str = "fp32", tokens: int = TOKENS
+) -> dict[str, list[dict[str, Any]]]:
+    """Each task's answers, in the order of its examples.
+
+    Examples of several tasks that are the same sequences (several heads over the same texts) share one encoder pass.
+    """
+    model.eval()
+    answers: dict[str, list[Any]] = {task: [None] * len(given) for task, given in examples.items()}
+    for tasks in _same_inputs(examples):
+        given = examples[tasks[0]]
+        for chunk in _chunks(given, tokens):
+            batch = collate(tasks[0], [given[index] for index in chunk], chunk)
+            with torch.inference_mode(), autocast(precision):
+                outputs = model.outputs(dict.fromkeys(tasks, batch))
+            for task in tasks:
+                decoded = model.head(task).decode(outputs[task].float(), [examples[task][index] for index in chunk])
+                for index, answer in zip(chunk, decoded, strict=True):
+                    answers[task][index] = answer
+    return answers
+
+
+def _same_inputs(examples: Mapping[str, Sequence[Encoded]]) -> list[list[str]]:
+    """Tasks grouped by whether they ask about the same sequences."""
+    groups: dict[tuple[bytes, ...], list[str]] = {}
+    for task, given in examples.items():
+        key = tuple(one.ids.tobytes() + b"|" + one.kinds.tobytes() for example in given for one in example.inputs)
+        groups.setdefault((*key, str([len(example.inputs) for example in given]).encode()), []).append(task)
+    return list(groups.values())
+
+
+def _chunks(examples: Sequence[Encoded], tokens: int) -> list[list[int]]:
+    """Which examples are computed together: sorted by length, at most about `tokens` of them (one example at least)."""
+    lengths = [sum(len(one.ids) for one in example.inputs) for example in examples]
+    chunks: list[list[int]] = []
+    size = 0
+    for index in sorted(range(len(examples)), key=lambda index: lengths[index]):
+        if not chunks or size + lengths[index] > tokens:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(index)
+        size += lengths[index]
+    return chunks
+
+
+def scores(measures: Mapping[str, Measure]) -> dict[str, float | None]:
+    """Each metric over all items at once; None where it is undefined."""
+    return {name: metrics.score(measure) for name, measure in measures.items()}

@@ -1,0 +1,120 @@
+"""Where runs are executed: here, or in several processes that divide the cores."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manyheads import __version__
+from manyheads.plan import Run, runs
+from manyheads.run import RECORD, Workshop, fingerprint, run_once, run_settings, write_json
+from manyheads.study_file import read_study
+from manyheads.tasks import read_tasks
+
+Report = Callable[[Run, int, int, str], None]
+"""Called with a run, the steps done, the steps in all, and what it is doing."""
+
+
+def execute(
+    todo: Sequence[Run], workshop: Workshop, out: Path, report: Report, *, workers: int
+) -> list[dict[str, Any]]:
+    """Execute runs, and return their records in the order in which they ended.
+
+    One run that fails never stops the others: an error is in its record, and so is the death of its process.
+
+    :param workers: How many processes. With one, everything happens in this one.
+    """
+    if workers <= 1 or len(todo) <= 1:
+        return [
+            run_once(run, workshop, out, lambda done, all_, what, run=run: report(run, done, all_, what))
+            for run in todo
+        ]
+    return list(_in_processes(list(todo), workshop, out, report, min(workers, len(todo))))
+
+
+@dataclass
+class _Worker:
+    process: Any
+    pipe: Connection
+    run: Run | None = field(default=None)
+
+
+def _in_processes(
+    waiting: list[Run], workshop: Workshop, out: Path, report: Report, number: int
+) -> Iterator[dict[str, Any]]:
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // number)
+
+    def start() -> _Worker:
+        ours, theirs = context.Pipe()
+        study = workshop.study
+        arguments = (theirs, study.path, workshop.places.data, workshop.code, out, threads)
+        process = context.Process(target=_work, args=arguments, daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    workers = [start() for _ in range(number)]
+    try:
+        for worker in workers:
+            _give(worker, waiting)
+        while busy := [worker for worker in workers if worker.run is not None]:
+            for pipe in wait([worker.pipe for worker in busy]):
+                worker = next(worker for worker in busy if worker.pipe is pipe)
+                run = worker.run
+                assert run is not None
+                try:
+                    kind, content = worker.pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    worker.process.join()
+                    yield _died(run, worker.process.exitcode, workshop, out)
+                    workers.remove(worker)
+                    if waiting:
+                        workers.append(start())
+                        _give(workers[-1], waiting)
+                    continue
+                if kind == "progress":
+                    report(run, *content)
+                else:
+                    _give(worker, waiting)
+                    yield content
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+            worker.process.join()
+
+
+def _give(worker: _Worker, waiting: list[Run]) -> None:
+    worker.run = waiting.pop(0) if waiting else None
+    with suppress(BrokenPipeError):
+        worker.pipe.send(worker.run.path if worker.run else None)
+
+
+def _died(run: Run, code: int | None, workshop: Workshop, out: Path) -> dict[str, Any]:
+    """The record of a run whose process ended without a word, killed for memory perhaps."""
+    reason = f"its process ended with code {code}" + (" (killed; out of memory?)" if code == -9 else "")
+    record = {
+        "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
+        "settings": run_settings(run, workshop), "fingerprint": fingerprint(run.arm.training["precision"]),
+        "status": "failed", "reason": reason,
+    }  # fmt: skip
+    (out / run.path).mkdir(parents=True, exist_ok=True)
+    write_json(out / run.path / RECORD, record)
+    return record
+
+
+def _work(pipe: Connection, study_path: Path, data: Path | None, code: Path | None, out: Path, threads: int) -> None:
+    torch.set_num_threads(threads)
+    study = read_study(study_path, code)
+    workshop = Workshop(study, read_tasks(study, data, code), data, code)
+    known = {run.path: run for run in runs(study)}
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while (path := pipe.recv()) is not None:
+            record = run_once(known[path], workshop, out, lambda *progress: pipe.send(("progress", progress)))
+            pipe.send(("done", record))

@@ -1,0 +1,119 @@
+"""Multiple choice: each choice is read beside the text and gets a score; a softmax over the choices of one question.
+
+Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", NAACL 2019,
+https://arxiv.org/abs/1810.04805, section 4.4 (SWAG).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+
+from manyheads.heads import Head
+from manyheads.heads._texts import LIMIT, column_problems, fit, pieces_of, record, text_problems
+from manyheads.tensors import States
+from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer, shown
+
+_IGNORED = -100
+
+
+class MultipleChoice(Head):
+    """P(i) = exp(v h_i) / sum_j exp(v h_j), where h_i is the top state of [CLS] for (text, choice i).
+
+    The loss is the cross-entropy, mean over questions. Questions may have different numbers of choices, also within a
+    batch. `label` is the index of the right choice, counted from 0, as a number or as its digits.
+
+    Departs from BERT in two points: no pooler (see classification), and dropout may be set. There is no bias: added to
+    every choice, it would change nothing.
+
+    Metric: accuracy.
+
+    :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
+    :param dropout: On h, while training.
+    """
+
+    columns = ("text", "choices", "label")
+    metric = "accuracy"
+
+    def __init__(
+        self, width: int, labels: Sequence[str] | None, *, max_length: int = 128, dropout: float = 0.1
+    ) -> None:
+        super().__init__(width, labels)
+        self.max_length = max_length
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(width, 1, bias=False)
+        nn.init.normal_(self.output.weight, std=0.02)
+
+    def problems(self, table: Table, where: str) -> list[Problem]:
+        problems = column_problems(table, self.columns, where)
+        if problems:
+            return problems[:LIMIT]
+        return list(islice(chain(_choice_problems(table, where), text_problems(table, "text", where)), LIMIT))
+
+    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+        texts = [text for example in examples for text in (example["text"], *example["choices"])]
+        pieces = pieces_of(texts, tokenizer)
+        encoded = []
+        for example in examples:
+            text = pieces[example["text"]].ids
+            fitted = [fit(text, pieces[choice].ids, tokenizer, self.max_length) for choice in example["choices"]]
+            targets = () if example.get("label") is None else (int(example["label"]),)
+            clipped = sum(count for _, count in fitted)
+            encoded.append(Encoded(tuple(one for one, _ in fitted), targets, clipped=clipped))
+        return encoded
+
+    def forward(self, states: States, counts: Sequence[int]) -> Tensor:
+        """[S] the score of each choice of each question, one after another."""
+        return self.output(self.dropout(states.first())).squeeze(-1)
+
+    def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
+        padded = pad_sequence(list(outputs.float().split(list(counts))), batch_first=True, padding_value=-torch.inf)
+        total = functional.cross_entropy(padded, targets, reduction="sum", ignore_index=_IGNORED)
+        return total / (targets != _IGNORED).sum().clamp(min=1)
+
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+        answers = []
+        for scores in outputs.float().split([len(example.inputs) for example in examples]):
+            choice = int(scores.argmax())
+            probabilities = torch.softmax(scores, dim=0).tolist()
+            answers.append({"choice": choice, "label": str(choice), "probabilities": probabilities})
+        return answers
+
+    def measures(
+        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Measure]:
+        correct = [int(g["label"]) == p["choice"] for p, g in zip(predictions, gold, strict=True)]
+        return {"accuracy": Measure("mean", np.array(correct, dtype=np.float64).reshape(-1, 1))}
+
+    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """No official script has further figures."""
+        return {}
+
+
+def _index(label: Any) -> int | None:
+    """The index that a label means; None if it means none."""
+    if isinstance(label, str) and label.isascii() and label.isdigit():
+        return int(label)
+    return label if isinstance(label, int) and not isinstance(label, bool) else None
+
+
+def _choice_problems(table: Table, where: str) -> Iterator[Problem]:
+    all_choices = table.rows["choices"][:]
+    labels = table.rows["label"][:] if table.labelled else [0] * len(all_choices)
+    for row, (choices, label) in enumerate(zip(all_choices, labels, strict=True)):
+        if not isinstance(choices, list) or len(choices) < 2:
+            yield Problem(record(table, where, row), '"choices" is not a list of at least two texts', shown(choices),
+                          "Give every question two or more choices.")  # fmt: skip
+            continue
+        if not all(isinstance(choice, str) and choice.strip() for choice in choices):
+            yield Problem(record(table, where, row), "a choice is empty or not a text", shown(choices),
+                          "Give every choice a text.")  # fmt: skip
+        index = _index(label)
+        if index is None or not 0 <= index < len(choices):
+            yield Problem(record(table, where, row), "the label is not the index of a choice", shown(label),
+                          f"Count from 0: choose from 0 to {len(choices) - 1}.")  # fmt: skip

@@ -1,0 +1,141 @@
+"""Regression on a text or a pair of texts: one linear layer on the first token's state, squared error.
+
+Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", NAACL 2019,
+https://arxiv.org/abs/1810.04805, section 4.1 (STS-B).
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor, nn
+
+from manyheads.heads import Head
+from manyheads.heads._texts import LIMIT, column_problems, encode_texts, record, text_problems
+from manyheads.metrics import ranks
+from manyheads.tensors import States
+from manyheads.types import Encoded, Measure, Problem, StudyError, Table, Tokenizer, shown
+
+
+class Regression(Head):
+    """y = w dropout(h) + b, where h is the top state of [CLS]; the loss is the squared error, mean over examples.
+
+    With a declared range the loss is on (y - low) / (high - low), so that its size does not depend on the unit and the
+    task does not drown the others in a sum of losses; answers are given in the label's own unit. An answer may lie
+    outside the range: clipping it would make ties where the model sees a difference. Without a range labels are used
+    as they are.
+
+    Metrics: pearson, spearman, and negative_mse, the squared error with its sign turned so that higher is better.
+
+    :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
+    :param dropout: On h, while training.
+    :param low: The lowest label there can be.
+    :param high: The highest label there can be.
+    :param metric: The metric for selection and the headline.
+    """
+
+    columns = ("text", "label")
+    optional = ("text_pair",)
+
+    def __init__(
+        self,
+        width: int,
+        labels: Sequence[str] | None,
+        *,
+        max_length: int = 128,
+        dropout: float = 0.1,
+        low: float | None = None,
+        high: float | None = None,
+        metric: Literal["pearson", "spearman"] = "pearson",
+    ) -> None:
+        super().__init__(width, labels)
+        if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
+            remedy = "Give both, low below high, or neither."
+            raise ValueError(f"regression: low and high are not a range. Found low = {low}, high = {high}. {remedy}")
+        self.metric = metric
+        self.max_length = max_length
+        self.low, self.high = low, high
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(width, 1)
+        nn.init.normal_(self.output.weight, std=0.02)
+        nn.init.zeros_(self.output.bias)
+
+    def problems(self, table: Table, where: str) -> list[Problem]:
+        problems = column_problems(table, self.columns, where)
+        if problems:
+            return problems[:LIMIT]
+        texts = [name for name in ("text", "text_pair") if name in table.rows.column_names]
+        found = chain(*(text_problems(table, name, where) for name in texts))
+        if table.labelled:
+            found = chain(_number_problems(table, where, self.low, self.high), found)
+        return list(islice(found, LIMIT))
+
+    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+        outside = [example for example in examples if _outside(example.get("label"), self.low, self.high)]
+        if outside:
+            raise StudyError(
+                [
+                    _range_problem(f"record {one.get('id')}", one["label"], self.low, self.high)
+                    for one in outside[:LIMIT]
+                ]
+            )
+        inputs = encode_texts(examples, tokenizer, self.max_length)
+        return [
+            Encoded((one,), () if example.get("label") is None else (float(example["label"]),), clipped=clipped)
+            for example, (one, clipped) in zip(examples, inputs, strict=True)
+        ]
+
+    def forward(self, states: States, counts: Sequence[int]) -> Tensor:
+        """[B] answers, scaled to 0 ... 1 if the range is declared."""
+        return self.output(self.dropout(states.first())).squeeze(-1)
+
+    def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
+        outputs, targets = outputs.float(), targets.float()
+        if self.low is not None and self.high is not None:
+            targets = (targets - self.low) / (self.high - self.low)
+        return (outputs - targets).square().sum() / max(1, len(targets))
+
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+        values = outputs.detach().cpu().double()
+        if self.low is not None and self.high is not None:
+            values = values * (self.high - self.low) + self.low
+        return [{"value": value} for value in values.tolist()]
+
+    def measures(
+        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Measure]:
+        pairs = [(float(g["label"]), float(p["value"])) for p, g in zip(predictions, gold, strict=True)]
+        items = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+        # A rank of nan is a number, and would hide that the model has diverged.
+        ranked = np.where(
+            np.isfinite(items).all(axis=0), np.stack([ranks(column) for column in items.T], axis=1), np.nan
+        )
+        return {
+            "pearson": Measure("pearson", items),
+            "spearman": Measure("pearson", ranked),
+            "negative_mse": Measure("mean", -np.square(items[:, :1] - items[:, 1:])),
+        }
+
+    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """No official script has further figures."""
+        return {}
+
+
+def _outside(label: float | None, low: float | None, high: float | None) -> bool:
+    return label is not None and low is not None and high is not None and not low <= label <= high
+
+
+def _range_problem(where: str, label: float, low: float | None, high: float | None) -> Problem:
+    return Problem(where, f"the label is outside the declared range {low} to {high}", shown(label),
+                   "Correct the label, or low and high in the head's settings.")  # fmt: skip
+
+
+def _number_problems(table: Table, where: str, low: float | None, high: float | None) -> Iterator[Problem]:
+    for row, label in enumerate(table.rows["label"][:]):
+        if isinstance(label, bool) or not isinstance(label, int | float) or not math.isfinite(label):
+            yield Problem(record(table, where, row), "the label is not a finite number", shown(label),
+                          "Write it with a decimal point (3.5), or leave the record out.")  # fmt: skip
+        elif _outside(label, low, high):
+            yield _range_problem(record(table, where, row), label, low, high)

@@ -1,0 +1,250 @@
+"""Reading comprehension: the answer is the span of the context with the best start and end.
+
+Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", NAACL 2019,
+https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3; `run_squad.py` of google-research/bert.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn import functional
+
+from manyheads.heads import Head
+from manyheads.heads._answers import answer_problems
+from manyheads.heads._spans import Note, best_spans, gold_spans
+from manyheads.heads._texts import LIMIT, column_problems, pieces_of, text_problems
+from manyheads.heads._windows import Windows, check_coverage, windows
+from manyheads.squad import best_thresholds, evaluate_v1, evaluate_v2, scores_v1, scores_v2
+from manyheads.tensors import States
+from manyheads.types import Encoded, Measure, Pieces, Problem, StudyError, Table, Tokenizer
+
+_IGNORED = -100
+_NULL = (0, 0)
+_PADDING = -1e4  # its exponential is 0; minus infinity would make nan of a window that is all padding
+
+
+class Span(Head):
+    """Score of a span = s_i + e_j, with (s, e) = W h; i <= j, at most `max_answer` pieces, all in the context.
+
+    A long context is read in windows. In a window without the answer, the target is [CLS] if questions may have no
+    answer (`nullable`), and the window is left out of the loss if not. The first gold answer is the one learned from.
+
+    Decoding follows BERT: a span counts only in the window that owns its start, where it has the most context;
+    s_null = min over the windows of s_CLS + e_CLS; the answer is empty if and only if `nullable` and
+    s_null - s_best > `threshold`. Where BERT pairs the 20 best starts with the 20 best ends, which may miss the best
+    valid span, all spans are compared here. The answer is cut out of the context by its offsets, to the end of the
+    last character's accents.
+
+    Loss: the mean over the labelled windows of (CE_start + CE_end) / 2. Some papers add the two instead, which doubles
+    the task's weight in a mixture: `loss = "sum"`.
+
+    Metrics: exact and f1 by the official rules, of v2.0 if `nullable`, of v1.1 if not.
+
+    :param max_length: The longest window, question and special tokens included.
+    :param stride: How many pieces a window lies after the one before (BERT's doc_stride; not the overlap).
+    :param max_question: How many pieces of a question are kept; what is cut off is counted.
+    :param max_answer: The longest answer, in pieces.
+    :param nbest: How many spans share the probability.
+    :param shown: How many of them are written down.
+    :param nullable: Questions may have no answer, as in SQuAD 2.0.
+    :param threshold: How much better no answer must score than the best span.
+    :param loss: Whether the start's and the end's losses are averaged or added.
+    :param metric: The metric for selection and the headline.
+    """
+
+    columns = ("question", "context", "answers")
+
+    def __init__(
+        self,
+        width: int,
+        labels: Sequence[str] | None,
+        *,
+        max_length: int = 384,
+        stride: int = 128,
+        max_question: int = 64,
+        max_answer: int = 30,
+        nbest: int = 20,
+        shown: int = 3,
+        nullable: bool = False,
+        threshold: float = 0.0,
+        loss: Literal["mean", "sum"] = "mean",
+        metric: Literal["exact", "f1"] = "f1",
+    ) -> None:
+        super().__init__(width, labels)
+        least = {
+            "max_question": max_question,
+            "max_answer": max_answer,
+            "nbest": nbest,
+            "shown": shown,
+            "stride": stride,
+        }
+        for name, value in least.items():
+            if value < 1:
+                raise ValueError(f"span: {name} is too small. Found {value}. Choose 1 or more.")
+        self.max_length, self.max_question, self.stride = max_length, max_question, stride
+        if problem := self._stride_problem(max_length - max_question):
+            raise ValueError(problem)
+        self.max_answer, self.nbest, self.shown = max_answer, nbest, shown
+        self.nullable, self.threshold = nullable, threshold
+        self.share = 0.5 if loss == "mean" else 1.0
+        self.metric = metric
+        self.output = nn.Linear(width, 2)
+        nn.init.normal_(self.output.weight, std=0.02)
+        nn.init.zeros_(self.output.bias)
+
+    def _stride_problem(self, room: int) -> str | None:
+        """Windows with a gap between them would lose text: the stride may not exceed the room for the context."""
+        if self.stride <= room:
+            return None
+        largest = f"Choose at most {room}" if room > 0 else "Choose a larger max_length"
+        return (
+            f"span: stride is longer than the room that a question of {self.max_question} pieces leaves. Found stride "
+            f"{self.stride}, room {max(0, room)} of max_length {self.max_length}. {largest}, or a smaller max_question."
+        )
+
+    def problems(self, table: Table, where: str) -> list[Problem]:
+        problems = column_problems(table, self.columns, where)
+        if problems:
+            return problems[:LIMIT]
+        found = chain(*(text_problems(table, name, where) for name in ("question", "context")))
+        if table.labelled:
+            found = chain(answer_problems(table, where, self.nullable), found)
+        return list(islice(found, LIMIT))
+
+    # ---- Encoding: a question becomes one sequence for each window ----
+
+    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+        if problem := self._stride_problem(tokenizer.room(True, self.max_length) - self.max_question):
+            raise StudyError([Problem("head", problem)])
+        if not self.nullable:
+            _check_answered(examples)
+        questions = pieces_of([example["question"] for example in examples], tokenizer)
+        contexts = pieces_of([example["context"] for example in examples], tokenizer)
+        for text, pieces in contexts.items():
+            check_coverage(text, pieces)
+        return [
+            self._encode_one(example, questions[example["question"]].ids, contexts[example["context"]], tokenizer)
+            for example in examples
+        ]
+
+    def _encode_one(
+        self, example: Mapping[str, Any], question: np.ndarray, context: Pieces, tokenizer: Tokenizer
+    ) -> Encoded:
+        kept = question[: self.max_question]
+        cut = windows(len(context.ids), tokenizer.room(True, self.max_length) - len(kept), self.stride)
+        first = tokenizer.starts(len(kept))[1]
+        slices = [context.ids[begin:end] for begin, end in zip(cut.begins, cut.ends, strict=True)]
+        inputs = tuple(tokenizer.join(kept, ids) for ids in slices)
+        clipped = len(question) - len(kept)
+        if example.get("answers") is None:
+            return Encoded(inputs, (), Note(example["context"], context.offsets, first, cut), clipped)
+        golds = gold_spans(example, context)
+        targets, lost = self._targets(golds, cut, first)
+        note = Note(example["context"], context.offsets, first, cut, lost, self._reachable(golds, cut))
+        return Encoded(inputs, targets, note, clipped)
+
+    def _targets(
+        self, golds: list[tuple[int, int] | None], cut: Windows, first: int
+    ) -> tuple[tuple[tuple[int, int], ...], bool]:
+        """A (start, end) for each window, and whether the answer is in none of them."""
+        elsewhere = _NULL if self.nullable else (_IGNORED, _IGNORED)
+        targets: list[tuple[int, int]] = [elsewhere] * len(cut.begins)
+        if not golds:
+            return tuple(targets), False
+        holding = [] if golds[0] is None else cut.holding(*golds[0])
+        for index in holding:
+            start, end = golds[0] or _NULL
+            targets[index] = (first + start - cut.begins[index], first + end - cut.begins[index])
+        return tuple(targets), not holding
+
+    def _reachable(self, golds: list[tuple[int, int] | None], cut: Windows) -> bool:
+        if not golds:
+            return self.nullable
+        spans = [span for span in golds if span is not None and span[1] - span[0] < self.max_answer]
+        return any(end < cut.ends[cut.owners[start]] for start, end in spans)
+
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+        """How many answers lie in no window, and the share of questions whose gold answer can be decoded at all."""
+        notes = [example.note for example in examples if example.note.reachable is not None]
+        reachable = sum(note.reachable for note in notes)
+        return {"unreachable": sum(note.lost for note in notes), "ceiling": reachable / max(1, len(notes))}
+
+    # ---- Output, loss, answer ----
+
+    def forward(self, states: States, counts: Sequence[int]) -> Tensor:
+        """[S, T, 2] start and end logits of every token of every window, padded."""
+        return states.padded(self.output(states.last), fill=_PADDING)
+
+    def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
+        outputs = outputs.float()
+        total = outputs.sum() * 0.0
+        for side in range(2):
+            total = total + functional.cross_entropy(
+                outputs[..., side], targets[:, side], reduction="sum", ignore_index=_IGNORED
+            )
+        return total * self.share / (targets[:, 0] != _IGNORED).sum().clamp(min=1)
+
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+        logits = outputs.detach().cpu().double().numpy()
+        answers, at = [], 0
+        for example in examples:
+            answers.append(self._decode_one(logits[at : at + len(example.inputs)], example.note))
+            at += len(example.inputs)
+        return answers
+
+    def _decode_one(self, logits: np.ndarray, note: Note) -> dict[str, Any]:
+        """The answer from [windows, T, 2] logits."""
+        null = float(logits[:, 0].sum(axis=-1).min())
+        spans = best_spans(logits, note, self.max_answer, self.nbest)
+        scores = np.array([span["score"] for span in spans] + ([null] if self.nullable else []))
+        weights = np.exp(scores - scores.max())
+        nbest = [
+            {**span, "probability": float(weight)}
+            for span, weight in zip(spans[: self.shown], weights / weights.sum(), strict=False)
+        ]
+        best = nbest[0]
+        odds = null - best["score"] if self.nullable else None
+        empty = odds is not None and odds > self.threshold
+        return {
+            "answer": "" if empty else best["text"],
+            "start": None if empty else best["start"],
+            "end": None if empty else best["end"],
+            "score": best["score"],
+            "null_odds": odds,
+            "nbest": nbest,
+        }
+
+    # ---- Scores ----
+
+    def measures(
+        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Measure]:
+        rule = scores_v2 if self.nullable else scores_v1
+        pairs = [rule(p["answer"], g["answers"]["text"]) for p, g in zip(predictions, gold, strict=True)]
+        items = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+        return {"exact": Measure("mean", items[:, :1]), "f1": Measure("mean", items[:, 1:])}
+
+    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+        """What SQuAD's official script prints, in percent. Best thresholds are searched with the best spans."""
+        golds = {str(index): example["answers"]["text"] for index, example in enumerate(gold)}
+        answers = {str(index): prediction["answer"] for index, prediction in enumerate(predictions)}
+        if not self.nullable:
+            return evaluate_v1(golds, answers)
+        spans = {str(index): prediction["nbest"][0]["text"] for index, prediction in enumerate(predictions)}
+        odds = {str(index): prediction["null_odds"] for index, prediction in enumerate(predictions)}
+        return evaluate_v2(golds, answers) | best_thresholds(golds, spans, odds)
+
+
+def _check_answered(examples: Sequence[Mapping[str, Any]]) -> None:
+    answers = [(example.get("id"), example.get("answers")) for example in examples]
+    remedy = "Set nullable = true in the head's settings if questions may have no answer."
+    problems = [
+        Problem(f"record {name}", "the question has no answer", "", remedy)
+        for name, answer in answers
+        if answer is not None and not answer["text"]
+    ]
+    if problems:
+        raise StudyError(problems[:LIMIT])

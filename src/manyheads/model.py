@@ -1,0 +1,168 @@
+"""Encoder, sharing and heads as one module; built, saved and opened here."""
+
+import json
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from manyheads import find
+from manyheads.encoders import Encoder
+from manyheads.heads import Head
+from manyheads.sharing import Sharing
+from manyheads.tensors import Batch
+from manyheads.types import Places, Problem, StudyError, Tokenizer, derived_seed
+
+WEIGHTS, HEADS, CONFIG, OURS = "model.safetensors", "heads.safetensors", "config.json", "manyheads"
+
+
+class MultiTaskModel(nn.Module):
+    """Several tasks' heads over what they share.
+
+    :param specification: Plain values from which the same model can be built again: `encoder` and `sharing` (name and
+        settings), and for each task its `head` (name and settings) and `labels`.
+    """
+
+    def __init__(self, sharing: Sharing, heads: Mapping[str, Head], specification: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.sharing = sharing
+        # A module's name must not hold a dot, and a task's name never holds a colon.
+        self._heads = nn.ModuleDict({task.replace(".", ":"): head for task, head in heads.items()})
+        self.tasks = list(heads)
+        self.specification = dict(specification)
+
+    def head(self, task: str) -> Any:
+        """The head of a task."""
+        return self._heads[task.replace(".", ":")]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that goes with the encoder."""
+        return self.sharing.encoders()[0].tokenizer
+
+    def outputs(self, step: Mapping[str, Batch], *, separate: bool = False) -> dict[str, Tensor]:
+        """Each task's outputs for its batch; what can be shared is computed once.
+
+        :param separate: One pass for each task, so that the tasks' graphs are disjoint. The outputs are the same, but for
+            dropout masks; methods that differentiate each loss by itself need not go through the others' examples.
+        """
+        tokens = {task: batch.tokens for task, batch in step.items()}
+        groups = [{task: one} for task, one in tokens.items()] if separate else [tokens]
+        states = {task: found for group in groups for task, found in self.sharing(group).items()}
+        return {task: self.head(task)(states[task], batch.counts) for task, batch in step.items()}
+
+    def forward(self, step: Mapping[str, Batch], *, separate: bool = False) -> dict[str, Tensor]:
+        """Each task's loss, a scalar."""
+        outputs = self.outputs(step, separate=separate)
+        return {task: self.head(task).loss(outputs[task], batch.targets, batch.counts) for task, batch in step.items()}
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """What more than one task trains."""
+        return self.sharing.shared_parameters()
+
+    def fresh_head(self, task: str, seed: int) -> None:
+        """Start a task's head anew."""
+        new = _head(self.specification["tasks"][task], self.head(task).width, None, seed)
+        self.head(task).load_state_dict(new.state_dict())
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that `open_model` opens; with one encoder, `AutoModel` opens it as well."""
+        folder.mkdir(parents=True, exist_ok=True)
+        encoders = self.sharing.encoders()
+        encoders[0].save(folder)
+        config = json.loads((folder / CONFIG).read_text("utf-8")) if (folder / CONFIG).is_file() else {}
+        config[OURS] = self.specification
+        (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        prefix = _encoder_prefix(self)
+        inner = {name[len(prefix) :]: tensor for name, tensor in state.items() if prefix and name.startswith(prefix)}
+        rest = {name: tensor for name, tensor in state.items() if not (prefix and name.startswith(prefix))}
+        if inner:
+            save_file(inner, folder / WEIGHTS, metadata={"format": "pt"})
+        save_file(rest, folder / HEADS, metadata={"format": "pt"})
+
+
+def _encoder_prefix(model: MultiTaskModel) -> str:
+    """What the names of the one encoder's own weights begin with; "" if there are several encoders."""
+    encoders = model.sharing.encoders()
+    inner = getattr(encoders[0], "inner", None)
+    if len(encoders) != 1 or inner is None:
+        return ""
+    return next(f"{name}." for name, module in model.named_modules() if module is inner)
+
+
+def build_model(
+    specification: Mapping[str, Any], places: Places, *, seed: int, code: Path | None = None, saved: Path | None = None
+) -> MultiTaskModel:
+    """A model from its specification: pretrained weights for the encoder, fresh heads.
+
+    :param seed: Of the heads. A task's head starts the same in every arm.
+    :param saved: A folder written by `save`, to build the encoder from without its weights.
+    """
+    wanted = specification["encoder"]
+    encoder_class: Any = find.load("encoders", wanted["name"], code)
+
+    def make_encoder() -> Encoder:
+        return encoder_class(places, saved, **wanted["settings"])
+
+    first = make_encoder()
+    made = iter([first])
+    heads = {
+        task: _head(given, first.width, code, derived_seed(seed, "head", task))
+        for task, given in specification["tasks"].items()
+    }
+    too_long = [
+        Problem(
+            f"tasks.{task}.head.max_length",
+            "longer than the encoder takes",
+            str(head.max_length),
+            f"Choose {first.tokenizer.max_length} or less.",
+        )
+        for task, head in heads.items()
+        if head.max_length > first.tokenizer.max_length
+    ]
+    if too_long:
+        raise StudyError(too_long)
+    sharing_class: Any = find.load("sharing", specification["sharing"]["name"], code)
+    with _seeded(derived_seed(seed, "sharing")):
+        # The first encoder told the heads their width; it is used before another is made.
+        sharing = sharing_class(
+            lambda: next(made, None) or make_encoder(), heads, **specification["sharing"]["settings"]
+        )
+    return MultiTaskModel(sharing, heads, specification)
+
+
+def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
+    """A saved model, ready to answer.
+
+    :raises StudyError: If the folder holds no model of ours.
+    """
+    try:
+        specification = json.loads((folder / CONFIG).read_text("utf-8"))[OURS]
+        state = load_file(folder / HEADS)
+    except (OSError, ValueError, KeyError) as error:
+        what = "not a model that manyheads saved"
+        raise StudyError([Problem(str(folder), what, str(error), "Give the folder <arm>/<seed>/model.")]) from error
+    model = build_model(specification, Places(folder), seed=0, code=code, saved=folder)
+    if (folder / WEIGHTS).is_file():
+        prefix = _encoder_prefix(model)
+        state |= {prefix + name: tensor for name, tensor in load_file(folder / WEIGHTS).items()}
+    model.load_state_dict(state, strict=True)
+    return model.eval()
+
+
+def _head(given: Mapping[str, Any], width: int, code: Path | None, seed: int) -> Any:
+    head_class: Any = find.load("heads", given["head"]["name"], code)
+    with _seeded(seed):
+        return head_class(width, given["labels"], **given["head"]["settings"])
+
+
+@contextmanager
+def _seeded(seed: int) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

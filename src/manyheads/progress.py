@@ -1,0 +1,62 @@
+"""Progress of a study on standard error: a bar with the time left on a terminal, plain lines elsewhere."""
+
+import time
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from manyheads.plan import Run
+
+EVERY = 30.0
+"""Seconds between plain lines."""
+
+
+class Progress:
+    """Steps done of all steps of all runs, and the time left.
+
+    :param stream: Where it is written.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.console = Console(file=stream, highlight=False, markup=False)
+        self.bars = Bars(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal,
+        )  # fmt: skip
+        self.done: dict[str, int] = {}
+        self.total = 0
+        self.began = self.last = time.monotonic()
+        self.bar = self.bars.add_task("", total=None)
+
+    def __enter__(self) -> "Progress":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text)
+
+    def expect(self, steps: int) -> None:
+        """How many steps there are in all."""
+        self.total = steps
+        self.began = time.monotonic()
+        self.bars.update(self.bar, total=steps)
+
+    def report(self, run: Run, done: int, steps: int, what: str) -> None:
+        """What a run is doing."""
+        self.done[run.path] = done
+        all_done = sum(self.done.values())
+        self.bars.update(self.bar, completed=all_done, description=f"{run.path} {what}")
+        now = time.monotonic()
+        if not self.console.is_terminal and (now - self.last >= EVERY or done == steps):
+            if done == steps and what != "scoring":
+                return
+            self.last = now
+            left = (now - self.began) / max(1, all_done) * (self.total - all_done)
+            text = f"{run.path}: {what}, step {done} of {steps}; in all {all_done} of {self.total} steps, about {left / 60:.1f} min left"
+            self.console.print(text, soft_wrap=True)

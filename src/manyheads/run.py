@@ -1,0 +1,274 @@
+"""One run from top to bottom: data, model, training, scores, record. A study is many of them."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manyheads import __version__, find
+from manyheads.batches import TrainingData, encoded
+from manyheads.evaluate import predict, scores
+from manyheads.model import MultiTaskModel, build_model
+from manyheads.optimization import optimizer_for
+from manyheads.plan import Layout, Run, layout
+from manyheads.study import Choice, Study
+from manyheads.tasks import TaskData, sizes
+from manyheads.train import train
+from manyheads.types import Encoded, Measure, Places, StepRecord, StudyError, Table
+
+RECORD, METRICS = "record.json", "metrics.jsonl"
+Progress = Callable[[int, int, str], None]
+
+
+class Workshop:
+    """What the runs of a study have in common: its data, and each task's examples as tokens.
+
+    :param tasks: The data, as `tasks.read_tasks` gives it.
+    """
+
+    def __init__(self, study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None) -> None:
+        self.study = study
+        self.tasks = tasks
+        self.places: Places = study.places(data)
+        self.code = code
+        self._encoded: dict[tuple[str, str, str], list[Encoded]] = {}
+
+    def examples(self, model: MultiTaskModel, encoder: Choice, task: str, split: str, table: Table) -> list[Encoded]:
+        """A split's examples as tokens, computed once for all runs with the same encoder."""
+        key = (task, split, json.dumps([encoder.name, dict(encoder.settings)], sort_keys=True))
+        if key not in self._encoded:
+            self._encoded[key] = encoded(model.head(task), table, model.tokenizer)
+        return self._encoded[key]
+
+    def layout(self, run: Run) -> Layout:
+        """Every step of a run."""
+        return layout(run, self.study, sizes(self.tasks), self.code)
+
+
+def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dict[str, Any]:
+    """Train and score one run, and leave its record behind.
+
+    A run that fails leaves a record that says why; the study goes on.
+    """
+    folder = out / run.path
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {
+        "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
+        "settings": run_settings(run, workshop), "fingerprint": fingerprint(run.arm.training["precision"]),
+    }  # fmt: skip
+    try:
+        record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, progress)}
+    except (ArithmeticError, RuntimeError, StudyError, OSError, MemoryError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        record |= {"status": "failed", "reason": reason, "traceback": traceback.format_exc()}
+    write_json(folder / RECORD, record)
+    return record
+
+
+def _trained_and_scored(run: Run, workshop: Workshop, folder: Path, progress: Progress) -> dict[str, Any]:
+    seconds: dict[str, float] = {}
+    began = time.perf_counter()
+    tasks = {task: workshop.tasks[task] for task in run.tasks}
+    model = build_model(specification(run, tasks), workshop.places, seed=run.seed, code=workshop.code)
+    data = {
+        task: TrainingData(
+            task, workshop.examples(model, run.arm.encoder, task, "train", given.train), given.task.batch_size, run.seed
+        )
+        for task, given in tasks.items()
+    }
+    seconds["preparation"] = time.perf_counter() - began
+
+    began = time.perf_counter()
+    steps = workshop.layout(run)
+    trained = _train(run, workshop, model, data, steps, folder, progress)
+    seconds["training"] = time.perf_counter() - began
+
+    began = time.perf_counter()
+    progress(len(steps.steps), len(steps.steps), "scoring")
+    result = _scored(run, workshop, model, tasks, folder)
+    seconds["scoring"] = time.perf_counter() - began
+    model.save(folder / "model")
+    (folder / "model" / "README.md").write_text(_card(run, result["scores"]), "utf-8")
+    return {**result, "cost": _cost(trained, steps, tasks, model, seconds)}
+
+
+def _train(
+    run: Run, workshop: Workshop, model: MultiTaskModel, data: Mapping[str, TrainingData], steps: Layout, folder: Path,
+    progress: Progress,
+) -> list[StepRecord]:  # fmt: skip
+    settings = run.arm.training
+    choice = Choice("fixed") if run.arm.alone else run.arm.weighting
+    weighting_class: Any = find.load("weighting", choice.name, workshop.code)
+    weighting = weighting_class(run.tasks, **choice.settings)
+    optimizer = optimizer_for(model, weighting, settings["optimizer"], settings["learning_rate"])
+    records = []
+    with (folder / METRICS).open("w", encoding="utf-8") as file:
+        for record in train(model, data, steps, weighting, optimizer, seed=run.seed, settings=settings):
+            records.append(record)
+            file.write(json.dumps(asdict(record)) + "\n")
+            progress(record.step + 1, len(steps.steps), "training")
+            if weighting.needs_scores and (record.step + 1) % settings["scores_every"] == 0:
+                weighting.hear(_selection_scores(run, workshop, model))
+                model.train()
+    return records
+
+
+def _selection_scores(run: Run, workshop: Workshop, model: MultiTaskModel) -> dict[str, float]:
+    heard = {}
+    for task in run.tasks:
+        table = workshop.tasks[task].selection
+        assert table is not None
+        examples = workshop.examples(model, run.arm.encoder, task, "selection", table)
+        answers = predict(model, {task: examples}, run.arm.training["precision"])[task]
+        head = model.head(task)
+        heard[task] = scores(head.measures(answers, list(table.rows)))[head.metric] or 0.0
+    return heard
+
+
+def _scored(
+    run: Run, workshop: Workshop, model: MultiTaskModel, tasks: Mapping[str, TaskData], folder: Path
+) -> dict[str, Any]:
+    result: dict[str, dict[str, Any]] = {"scores": {}, "metrics": {}, "official": {}, "data": {}}
+    (folder / "predictions").mkdir(exist_ok=True)
+    for task, given in tasks.items():
+        head = model.head(task)
+        training = workshop.examples(model, run.arm.encoder, task, "train", given.train)
+        clipped = sum(example.clipped for example in training)
+        if given.reported is not None:
+            examples = workshop.examples(model, run.arm.encoder, task, "reported", given.reported)
+            clipped += sum(example.clipped for example in examples)
+            gold = list(given.reported.rows)
+            answers = predict(model, {task: examples}, run.arm.training["precision"])[task]
+            measures = head.measures(answers, gold)
+            kinds = {name: measure.kind for name, measure in measures.items()}
+            result["scores"][task] = scores(measures)
+            result["metrics"][task] = {"headline": head.metric, "kinds": kinds, "split": given.split}
+            result["official"][task] = head.official(answers, gold)
+            _write_predictions(folder / "predictions" / f"{task}.jsonl", answers, gold, measures)
+        result["data"][task] = {**given.summary, "clipped": clipped, **head.counts(training)}
+    return result
+
+
+def _write_predictions(
+    path: Path, answers: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]
+) -> None:
+    items = {name: measure.items.tolist() for name, measure in measures.items()}
+    with path.open("w", encoding="utf-8") as file:
+        for index, (answer, row) in enumerate(zip(answers, gold, strict=True)):
+            line = {"id": row["id"], **answer, "gold": row.get("label", row.get("answers"))}
+            line |= {"cluster": row["cluster"]} if "cluster" in row else {}
+            line["items"] = {name: values[index] for name, values in items.items()}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _cost(
+    records: Sequence[StepRecord], steps: Layout, tasks: Mapping[str, TaskData], model: MultiTaskModel,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:  # fmt: skip
+    examples: Counter[str] = Counter()
+    tokens: Counter[str] = Counter()
+    for record in records:
+        examples.update(record.examples)
+        tokens.update(record.tokens)
+    batches = steps.batches()
+    return {
+        "steps": len(records),
+        "examples": dict(examples),
+        "epochs": {task: examples[task] / len(given.train.rows) for task, given in tasks.items()},
+        "tokens": dict(tokens),
+        "shares": {task: batches[task] / max(1, batches.total()) for task in tasks},
+        "seconds": dict(seconds),
+        "tokens_per_second": tokens.total() / max(1e-9, sum(record.seconds for record in records)),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def specification(run: Run, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
+    """The model of a run as plain values."""
+    sharing = Choice("hard") if run.arm.alone else run.arm.sharing
+    return {
+        "version": __version__,
+        "encoder": _plain(run.arm.encoder),
+        "sharing": _plain(sharing),
+        "tasks": {
+            task: {
+                "head": _plain(given.task.head),
+                "labels": None if given.train.labels is None else list(given.train.labels),
+            }
+            for task, given in tasks.items()
+        },
+    }
+
+
+def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
+    """Everything that makes a run what it is. The same settings mean the same run."""
+    arm = run.arm
+    tasks = {
+        name: {
+            "dataset": _plain(task.task.dataset), "head": _plain(task.task.head), "examples": task.task.examples,
+            "batch_size": task.task.batch_size, "report": task.split,
+        }
+        for name, task in workshop.tasks.items() if name in run.tasks
+    }  # fmt: skip
+    shared = {} if arm.alone else {key: _plain(getattr(arm, key)) for key in ("sampling", "weighting", "sharing")}
+    budget = {"match": "steps", "steps": len(workshop.layout(run).steps)} if arm.match else dict([arm.budget])
+    return {
+        "seed": run.seed, "models": "one per task" if arm.alone else "joint", "encoder": _plain(arm.encoder),
+        "training": dict(arm.training), "budget": budget, "tasks": tasks, **shared,
+    }  # fmt: skip
+
+
+def _plain(choice: Choice) -> dict[str, Any]:
+    return {"name": choice.name, "settings": dict(choice.settings)}
+
+
+def fingerprint(precision: str) -> dict[str, Any]:
+    """What else the bits depend on. Two runs with the same settings and fingerprint are the same run, bit for bit."""
+    packages = ("torch", "transformers", "tokenizers", "datasets", "numpy")
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "threads": torch.get_num_threads(),
+        "device": "cpu",
+        "precision": precision,
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _card(run: Run, result: Mapping[str, Mapping[str, float | None]]) -> str:
+    lines = [f"| {task} | {name} | {value} |" for task, found in result.items() for name, value in found.items()]
+    table = "\n".join(["| task | metric | score |", "|---|---|---|", *lines])
+    return (
+        f"# {run.arm.name}, seed {run.seed}\n\nA model of manyheads {__version__} for the tasks {', '.join(run.tasks)}. "
+        f"Answer with `manyheads predict THIS_FOLDER --task {run.tasks[0]}`; "
+        f"`AutoModel.from_pretrained` opens its encoder.\n\n{table}\n"
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(part, path)

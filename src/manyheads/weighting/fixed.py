@@ -1,0 +1,49 @@
+"""Fixed weights: the losses are added up, each times a number that stays the same.
+
+Kurin, De Palma, Kostrikov, Whiteson and Kumar, "In Defense of the Unitary Scalarization for Deep Multi-Task Learning",
+NeurIPS 2022, https://arxiv.org/abs/2201.04122: with all weights 1, the baseline that other methods have to beat.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from manyheads.types import Problem, shown, unknown_names
+from manyheads.weighting import Weighting
+
+
+class Fixed(Weighting):
+    """Minimise the sum over the tasks of a step of w * loss.
+
+    Weights are taken as they are. To keep what a learning rate means, let them add up to the number of tasks. Where
+    each step holds one task only, Adam divides much of a weight away again: then a task's share of the steps weighs
+    more (`sampling`).
+
+    :param weights: The weight of each task; 1 for a task that is not named. 0 keeps a task in the step, untrained.
+    """
+
+    accumulates = True
+
+    def __init__(self, tasks: Sequence[str], *, weights: dict[str, float] | None = None) -> None:
+        super().__init__(tasks)
+        self.weight_of = {task: float((weights or {}).get(task, 1.0)) for task in self.tasks}
+
+    def combine(self, losses: dict[str, Tensor]) -> Tensor:
+        return torch.stack([self.weight_of[task] * loss for task, loss in losses.items()]).sum()
+
+    def weights(self) -> dict[str, float]:
+        return dict(self.weight_of)
+
+    @classmethod
+    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
+        weights = settings.get("weights")
+        if not isinstance(weights, Mapping):
+            return []
+        problems = unknown_names(weights, tasks, f"{where}.weights")
+        for task, weight in weights.items():
+            if not 0 <= weight < math.inf:
+                at = f"{where}.weights.{task}"
+                problems.append(Problem(at, "should be a number from 0 up", shown(weight), "1 is an ordinary weight."))
+        return problems

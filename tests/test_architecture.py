@@ -1,0 +1,156 @@
+"""Who may import whom, as design and `docs/decisions.md` fix it. The direction is downward, with no way back."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import manyheads
+
+SOURCE = Path(manyheads.__file__).parent
+FAMILIES = ("analyses", "datasets", "encoders", "heads", "penalties", "sampling", "sharing", "weighting")
+
+# What each part may import of ours, beside `types`, which everything may. Third-party packages are free.
+ALLOWED = {
+    "__init__": set(),
+    "types": set(),
+    "strict_json": set(),
+    "tensors": set(),
+    "metrics": set(),
+    "squad": set(),
+    "datasets": set(),
+    "encoders": {"tensors"},
+    "heads": {"tensors", "metrics", "squad"},
+    "sharing": {"tensors", "encoders", "heads"},
+    "weighting": set(),
+    "sampling": set(),
+    "penalties": set(),
+    "analyses": set(),
+    "find": set(),
+    "study": set(),
+    "study_checks": {"find", "study"},
+    "study_file": {"find", "study", "study_checks"},
+    "plan": {"find", "study", "sampling"},
+    "tasks": {"find", "study", "datasets"},
+    "optimization": set(),
+    "batches": {"tensors", "heads"},
+    "model": {"find", "tensors", "encoders", "heads", "sharing"},
+    "train": {"tensors", "model", "batches", "plan", "optimization", "weighting"},
+    "evaluate": {"metrics", "model", "batches", "train"},
+    "run": {"__init__", "find", "study", "tasks", "plan", "model", "batches", "train", "evaluate", "optimization"},
+    "execute": {"__init__", "study_file", "tasks", "plan", "run"},
+    "score": {"metrics", "squad", "strict_json"},
+    "intervals": {"metrics"},
+    "records": {"metrics", "intervals"},
+    "verdicts": {"intervals"},
+    "compare": {"metrics", "intervals", "records", "verdicts"},
+    "tables": set(),
+    "drawing": set(),
+    "plots": {"drawing"},
+    "markup": {"drawing"},
+    "report": {"plots", "markup", "drawing"},
+    "progress": {"plan"},
+    "answer": {"find", "model", "evaluate"},
+    "estimate": {"find", "study", "study_file", "tasks", "plan", "model", "batches", "run"},
+    "conduct": {
+        "__init__", "study", "study_file", "tasks", "plan", "run", "execute", "progress", "compare", "tables", "plots", "report",
+    },
+    "cli": {"__init__", "find", "conduct", "progress", "estimate", "answer", "score", "tables"},
+}  # fmt: skip
+
+
+def part_of(path: Path) -> str:
+    inside = path.relative_to(SOURCE)
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def ours_imported(tree: ast.AST) -> list[tuple[str, str]]:
+    """(part, rest of the module's name) of every import of ours."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "manyheads":
+            names = [f"manyheads.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] != "manyheads":
+                continue
+            parts = name.split(".")[1:]
+            part = parts[0] if parts and (SOURCE / parts[0]).with_suffix(".py").exists() else (parts or [""])[0]
+            known = part in ALLOWED
+            found.append((part if known else "__init__", ".".join(parts[1:])))
+    return found
+
+
+def forbidden(path: Path, source: str) -> list[str]:
+    """The imports in a file that go the wrong way."""
+    part, wrong = part_of(path), []
+    for imported, rest in ours_imported(ast.parse(source)):
+        if imported == "types":
+            continue
+        if imported == part and part in FAMILIES:
+            if rest and not rest.startswith("_"):
+                wrong.append(f"{part}/{path.stem} imports its sibling {rest}")
+        elif imported == "datasets" and part == "tasks" and rest in ("", "_checks"):
+            continue
+        elif imported not in ALLOWED[part]:
+            wrong.append(f"{part} imports {imported}")
+        elif imported in FAMILIES and rest:
+            wrong.append(f"{part} imports the member {imported}.{rest}, not the contract")
+    return wrong
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def test_every_part_has_its_place():
+    assert {part_of(path) for path in FILES} <= set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_downward(path: Path):
+    assert forbidden(path, path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("train.py", "from manyheads.run import run_once"),
+        ("weighting/fixed.py", "from manyheads.weighting.pcgrad import PCGrad"),
+        ("heads/span.py", "from manyheads.sampling import Sampling"),
+        ("tables.py", "from manyheads.model import open_model"),
+        ("types.py", "from manyheads import find"),
+        ("run.py", "import manyheads.report"),
+    ],
+)
+def test_a_forbidden_import_is_noticed(file: str, line: str):
+    path = SOURCE / file
+    assert forbidden(path, path.read_text("utf-8") + f"\n{line}\n") != []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_hidden_imports(path: Path):
+    """No import of ours inside a function but where the commands delay heavy ones, and no blocks for type checkers."""
+    source = path.read_text("utf-8")
+    assert "TYPE_CHECKING" not in source
+    if path.name in ("cli.py", "find.py"):
+        return
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert ours_imported(node) == [], node.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_files_fit_in_the_head(path: Path):
+    source = path.read_text("utf-8")
+    assert path.stem not in ("utils", "helpers", "common", "base", "manager")
+    assert len(source.splitlines()) <= 300
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert length <= 40, f"{node.name} has {length} lines"
