@@ -49,20 +49,21 @@ def arms() -> dict[str, dict[str, Any]]:
             },
         }
     for arm, about in shown.items():
-        failed = [seed for seed in SEEDS if (arm, seed) == FAILED]
         about["description"] = "Each task has an encoder of its own." if arm == "alone" else ""
         about["tasks"] = list(HEADLINE)
-        about["runs"] = [
-            {
-                "seed": seed,
-                "status": "failed" if seed in failed else "finished",
-                "reason": "the loss of squad became NaN at step 412" if seed in failed else None,
-                "path": f"{arm}/{seed}",
-            }
-            for seed in SEEDS
-        ]
+        models = [(seed, task) for seed in SEEDS for task in (HEADLINE if arm == "alone" else [None])]
+        about["runs"] = [run(arm, seed, task) for seed, task in models]
         about["cost"] = cost(arm)
     return shown
+
+
+def run(arm: str, seed: int, task: str | None) -> dict[str, Any]:
+    lost = (arm, seed) == FAILED
+    return {
+        "seed": seed, "task": task, "status": "failed" if lost else "finished",
+        "reason": "the loss of squad became NaN at step 412" if lost else None,
+        "path": "/".join(filter(None, [arm, str(seed), task])),
+    }  # fmt: skip
 
 
 def cost(arm: str) -> dict[str, Any]:
@@ -118,11 +119,11 @@ def comparisons(scored: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def comparison(entry: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
-    difference, half = entry["mean"] - base["mean"], 0.0068
+    difference, half = entry["mean"] - base["mean"], 0.0052
     p = min(1.0, math.erfc(abs(difference) / half * 1.96 / math.sqrt(2)))
-    verdict = "helps" if difference > half else "hurts" if difference < -half else "no difference"
-    if verdict == "no difference" and abs(difference) > 0.0035:
-        verdict = "cannot tell"
+    sure = (6 * p if entry["headline"] else p) < 0.05
+    unsure = "cannot tell" if abs(difference) > 0.0035 else "no difference"
+    verdict = ("helps" if difference > 0 else "hurts") if sure else unsure
     return {
         "arm": entry["arm"], "task": entry["task"], "metric": entry["metric"], "headline": entry["headline"],
         "difference": difference, "interval": [difference - half, difference + half], "p": p,

@@ -55,6 +55,7 @@ ALLOWED = {
     "conduct": {
         "__init__", "study", "study_file", "tasks", "plan", "run", "execute", "progress", "compare", "tables", "plots", "report",
     },
+    "__main__": {"cli"},
     "cli": {"__init__", "find", "conduct", "progress", "estimate", "answer", "score", "tables"},
 }  # fmt: skip
 

@@ -28,8 +28,10 @@ def texts(svg: str) -> list[str]:
     return [" ".join("".join(node.itertext()).split()) for node in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
-def test_every_figure_is_drawn_and_written(out):
-    assert [figure.name for figure in plots.write(results(), out)] == NAMES
+def test_every_figure_is_drawn_and_written(out, drawn):
+    assert list(drawn) == NAMES
+    plots.write(list(drawn.values()), out)
+    assert (out / "figures" / "scores.svg").read_text(encoding="utf-8") == drawn["scores"].svg
     assert sorted(path.name for path in (out / "figures").iterdir()) == sorted(f"{name}.svg" for name in NAMES)
 
 
@@ -154,9 +156,17 @@ def test_shares_by_hand():
     assert count == 8 and seen.tolist() == [[24.0], [8.0]]
 
 
-def test_half_a_last_line_is_passed_over_and_failed_runs_are_not_read(tmp_path):
+def test_failed_runs_and_runs_without_steps_are_not_read(tmp_path):
     for seed in (1, 2):
-        (tmp_path / str(seed)).mkdir()
-        (tmp_path / str(seed) / "metrics.jsonl").write_text(json.dumps({"step": 0}) + '\n{"step": {}')
-    runs = [{"seed": 1, "status": "finished"}, {"seed": 2, "status": "failed"}]
-    assert plots._runs(tmp_path, runs) == [[{"step": 0}]]
+        (tmp_path / "a" / str(seed)).mkdir(parents=True)
+        (tmp_path / "a" / str(seed) / "metrics.jsonl").write_text(json.dumps({"step": seed}) + "\n")
+    states = {1: "finished", 2: "failed", 3: "finished"}
+    runs = [{"seed": seed, "status": status, "path": f"a/{seed}"} for seed, status in states.items()]
+    assert plots._runs(tmp_path, runs) == [[{"step": 1}]]
+
+
+def test_a_comparison_without_a_difference_has_its_row(tmp_path):
+    given = results()
+    entry = next(e for e in given["comparisons"] if e["headline"])
+    entry.update(difference=None, interval=None, p=None, p_holm=None, verdict="cannot tell")
+    assert "undefined cannot tell" in texts(plots.figures(given, tmp_path)[1].svg)

@@ -81,8 +81,11 @@ def clean(text: object) -> str:
 
 
 def points(value: float | None, sign: str = "") -> str:
-    """A score or a difference as people say it: times 100, with a real minus."""
-    return "undefined" if value is None else f"{100 * value:{sign}.1f}".replace("-", "−")
+    """A score or a difference as people say it: times 100, with a real minus, and no sign before 0.0."""
+    if value is None:
+        return "undefined"
+    shown = f"{100 * value:{sign}.1f}".replace("-", "−")
+    return "0.0" if shown[1:] == "0.0" else shown
 
 
 @contextmanager

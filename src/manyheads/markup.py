@@ -50,9 +50,9 @@ def share(part: float) -> str:
     return f"{100 * part:.1f} %"
 
 
-def gain(difference: float) -> str:
+def gain(difference: float | None) -> str:
     """A difference of scores times 100, always with its sign."""
-    return points(difference, "+")
+    return "–" if difference is None else points(difference, "+")
 
 
 def chip(verdict: str) -> str:
@@ -119,8 +119,8 @@ class Cell(NamedTuple):
 
 
 def word(value: object) -> Cell:
-    """A cell with a text."""
-    return Cell(text(value), value)
+    """A cell with a text, or nothing."""
+    return Cell("–" if value is None else text(value), value)
 
 
 def number(value: float | None, show: Callable[[float], str] = "{:,.0f}".format) -> Cell:

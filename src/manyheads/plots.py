@@ -25,7 +25,7 @@ VERDICTS = {
 def figures(results: Results, out: Path) -> list[Figure]:
     """Every figure that the results, and the steps recorded in the folder `out`, have something for."""
     with drawing.house_look():
-        runs = {arm: _runs(out / arm, about["runs"]) for arm, about in results["arms"].items()}
+        runs = {arm: _runs(out, about["runs"]) for arm, about in results["arms"].items()}
         drawn = (
             _scores(results),
             _differences(results),
@@ -36,13 +36,11 @@ def figures(results: Results, out: Path) -> list[Figure]:
     return [figure for figure in drawn if figure]
 
 
-def write(results: Results, out: Path) -> list[Figure]:
-    """Write the figures to `out/figures`, and return them."""
-    drawn = figures(results, out)
+def write(drawn: Sequence[Figure], out: Path) -> None:
+    """Write the figures to `out/figures`, each a file."""
     (out / "figures").mkdir(parents=True, exist_ok=True)
     for figure in drawn:
         drawing.save(out / "figures" / f"{figure.name}.svg", figure.svg)
-    return drawn
 
 
 # ---- what the figures show -------------------------------------------------------------------------------------------
@@ -74,17 +72,11 @@ def _colours(results: Results) -> dict[str, tuple[str, Any]]:
     return {**palette, **ramp, baseline: (INK, DASHES[1])}
 
 
-def _runs(folder: Path, runs: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The steps of each finished run of an arm; an arm with one model per task has several runs to a seed."""
-    steps = []
-    for seed in sorted({run["seed"] for run in runs if run["status"] == "finished"}):
-        found = [*folder.glob(f"{seed}/metrics.jsonl"), *folder.glob(f"{seed}/*/metrics.jsonl")]
-        for metrics in sorted(found):
-            lines = metrics.read_text(encoding="utf-8").split("\n")[
-                :-1
-            ]  # a killed run may leave half a line at the end
-            steps.append([json.loads(line) for line in lines])
-    return steps
+def _runs(out: Path, runs: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The steps of each finished run of an arm."""
+    found = [out / run["path"] / "metrics.jsonl" for run in runs if run["status"] == "finished"]
+    texts = [metrics.read_text(encoding="utf-8") for metrics in found if metrics.is_file()]
+    return [[json.loads(line) for line in text.splitlines() if line] for text in texts]
 
 
 def _curve(runs: Sequence[Sequence[Mapping[str, Any]]], task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +163,7 @@ def _sweep(results: Results) -> Figure | None:
     panels = [(k, task) for k in sweeps for task in results["tasks"] if any((arm, task) in scores for arm in sweeps[k])]
     sheet, alt = drawing.new_sheet(212 * len(panels)), []
     for i, (name, task) in enumerate(panels):
-        axes = drawing.panel(sheet, _title(results, task), 212 * i, 130, left=40, right=112)
+        axes = drawing.panel(sheet, _title(results, task), 212 * i, 130, left=40, right=128)
         axes.set_xlabel(clean(name))
         at = zip(
             _places(axes, [results["arms"][arm]["sweep"]["value"] for arm in sweeps[name]]), sweeps[name], strict=True
@@ -209,7 +201,7 @@ def _line(axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, Any]]) 
 def _named_level(axes: Axes, results: Results, entry: Mapping[str, Any] | None) -> None:
     drawing.level(axes, entry, upright=False)
     if entry and entry["mean"] is not None:
-        note = f"{_label(results, results['study']['baseline'], 15)}\n{points(entry['mean'])}"
+        note = f"{_label(results, results['study']['baseline'], 18)}\n{points(entry['mean'])}"
         place = axes.get_yaxis_transform()
         axes.text(1.03, 100 * entry["mean"], note, transform=place, va="center", linespacing=1.15, size=12.5)
 
@@ -230,7 +222,8 @@ def _losses(results: Results, runs: Runs) -> Figure | None:
             axes.plot(x, y, color=colours[arm][0], linewidth=0.8, alpha=0.28)
             axes.plot(x, _smooth(y), color=colours[arm][0], linewidth=2, linestyle=colours[arm][1])
             alt.append(f"{arm} on {task} ends near {_smooth(y)[-1]:.2g}")
-        axes.set(xlim=(0, None), ylim=(min(0, *(curves[place][1].min() for place in curves if place[1] == task)), None))
+        heights = np.concatenate([curves[place][1] for place in curves if place[1] == task])
+        axes.set(xlim=(0, None), ylim=(min(0, heights.min()), 1.05 * heights.max()))
         axes.set_xlabel(f"examples of {clean(task)} seen")
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     reading = (

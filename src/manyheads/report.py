@@ -145,7 +145,7 @@ def _verdict_table(results: Results) -> str:
         }
         cells = [_verdict(scores.get((arm, task)), found.get((arm, task)), missing[task]) for task in missing]
         rows.append([_named(results, arm), *cells, number(examples, large), number(seconds, _minutes)])
-    tasks = (f"{text(task)}<small>{text(about['metric'])}</small>" for task, about in results["tasks"].items())
+    tasks = (f"{text(task)}<small>{text(about['metric'] or '')}</small>" for task, about in results["tasks"].items())
     return table("Verdicts", ["Arm", *tasks, "Examples", "Minutes"], rows, stressed=0)
 
 
@@ -194,11 +194,13 @@ def _all_scores(results: Results) -> str:
 def _score(score: Mapping[str, Any]) -> Cell:
     if score["mean"] is None:
         return Cell(f'<span class="reason">undefined: {text(score["undefined"])}</span>')
-    return Cell(f'{points(score["mean"])} <span class="range">{span(score["interval"])}</span>', score["mean"], "whole")
+    lost = f"<small>{text(score['undefined'])}</small>" if score["undefined"] else ""
+    shown = f'{points(score["mean"])} <span class="range">{span(score["interval"])}</span>{lost}'
+    return Cell(shown, score["mean"], "whole")
 
 
 def _difference(entry: Mapping[str, Any]) -> Cell:
-    if not entry:
+    if not entry or entry["difference"] is None:
         return Cell("–")
     shown = f'{gain(entry["difference"])} <span class="range">{span(entry["interval"], "+")}</span>'
     return Cell(shown, entry["difference"], "whole")
@@ -272,11 +274,15 @@ def _data(results: Results) -> str:
 
 
 def _failed(results: Results) -> str:
-    paths = {(arm, run["seed"]): run["path"] for arm, about in results["arms"].items() for run in about["runs"]}
+    paths = {
+        (arm, run["seed"], run.get("task")): run["path"]
+        for arm, about in results["arms"].items()
+        for run in about["runs"]
+    }
     rows = []
     for run in results["failed"]:
         texts = (word(run["seed"]), word(run["task"] or "all"), word(run["reason"]))
-        rows.append([_named(results, run["arm"]), *texts, Cell(link(paths.get((run["arm"], run["seed"]), "")))])
+        rows.append([_named(results, run["arm"]), *texts, Cell(link(paths[run["arm"], run["seed"], run["task"]]))])
     return table("Failed runs", ["Arm", "Seed", "Task", "Reason", "Folder"], rows) or note("Every run finished.")
 
 

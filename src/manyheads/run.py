@@ -143,10 +143,10 @@ def _scored(
     for task, given in tasks.items():
         head = model.head(task)
         training = workshop.examples(model, run.arm.encoder, task, "train", given.train)
-        clipped = sum(example.clipped for example in training)
+        lost = {"train": _lost(head, training)}
         if given.reported is not None:
             examples = workshop.examples(model, run.arm.encoder, task, "reported", given.reported)
-            clipped += sum(example.clipped for example in examples)
+            lost["reported"] = _lost(head, examples)
             gold = list(given.reported.rows)
             answers = predict(model, {task: examples}, run.arm.training["precision"])[task]
             measures = head.measures(answers, gold)
@@ -155,8 +155,14 @@ def _scored(
             result["metrics"][task] = {"headline": head.metric, "kinds": kinds, "split": given.split}
             result["official"][task] = head.official(answers, gold)
             _write_predictions(folder / "predictions" / f"{task}.jsonl", answers, gold, measures)
-        result["data"][task] = {**given.summary, "clipped": clipped, **head.counts(training)}
+        clipped = sum(split["clipped"] for split in lost.values())
+        result["data"][task] = {**given.summary, "clipped": clipped, "encoding": lost}
     return result
+
+
+def _lost(head: Any, examples: Sequence[Encoded]) -> dict[str, Any]:
+    """What encoding cut off."""
+    return {"clipped": sum(example.clipped for example in examples), **head.counts(examples)}
 
 
 def _write_predictions(

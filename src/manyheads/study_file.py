@@ -15,8 +15,10 @@ from manyheads.study import (
     FAMILY_OF,
     STUDY_KEYS,
     TASK_KEYS,
+    TRAINING,
     UNSCORED,
     Arm,
+    Choice,
     Study,
     Task,
 )

@@ -1,7 +1,9 @@
 from collections import Counter
 
+import pytest
+
 from manyheads.datasets.codah import Codah
-from manyheads.types import Places
+from manyheads.types import Places, StudyError
 
 
 def test_mirror(hub):
@@ -17,3 +19,8 @@ def test_first_row(hub):
     row = Codah(Places(hub, hub)).read("train").rows[0]
     assert row["text"].endswith("A haiku is") and row["label"] == "3"
     assert row["choices"][3] == "a traditional form of Japanese poetry."
+
+
+def test_the_hub_is_not_asked_for_what_only_the_mirror_has(tmp_path):
+    with pytest.raises(StudyError, match="The Hub has no such dataset"):
+        Codah(Places(tmp_path, tmp_path)).read("train")

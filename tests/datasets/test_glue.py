@@ -1,6 +1,6 @@
+import datasets
 import pytest
 
-import datasets
 from manyheads.datasets._checks import compare_splits
 from manyheads.datasets.glue import Glue
 from manyheads.types import Places, StudyError

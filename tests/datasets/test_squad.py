@@ -1,8 +1,8 @@
 import time
 
+import datasets
 import pytest
 
-import datasets
 from manyheads.datasets.squad import Squad
 from manyheads.types import Places, StudyError
 

@@ -1,6 +1,6 @@
+import datasets
 import pytest
 
-import datasets
 from manyheads.datasets.swag import Swag
 from manyheads.types import Places, StudyError
 

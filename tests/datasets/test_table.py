@@ -3,9 +3,9 @@
 import csv
 import json
 
+import datasets
 import pytest
 
-import datasets
 from manyheads.datasets._checks import compare_splits
 from manyheads.datasets.table import OwnTable
 from manyheads.types import Places, StudyError
@@ -112,6 +112,13 @@ def test_array_named_jsonl_and_lines_named_json(tmp_path):
     for name in ("data.json", "data.jsonl"):
         for content in (json.dumps(rows, indent=1, ensure_ascii=False), json_lines(*rows), json.dumps({"data": rows})):
             assert read(tmp_path, content, name=name).rows["text"][:] == ["a", "b\u2028"]
+
+
+def test_rows_that_share_a_line_have_ids_of_their_own(tmp_path):
+    rows = [{"text": "a", "label": "x"}, {"text": "b", "label": "y"}]
+    assert read(tmp_path, json.dumps(rows), name="data.json").rows["id"][:] == ["train-1", "train-2"]
+    with pytest.raises(StudyError, match=r'data.json:1 \(train-2\): "text" is empty'):
+        read(tmp_path, json.dumps([rows[0], rows[1] | {"text": ""}]), name="data.json")
 
 
 def test_scores(tmp_path):

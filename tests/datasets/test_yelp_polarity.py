@@ -1,4 +1,5 @@
 import datasets
+
 from manyheads.datasets.yelp_polarity import YelpPolarity
 from manyheads.types import Places
 

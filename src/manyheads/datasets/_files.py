@@ -8,7 +8,6 @@ import csv
 import difflib
 import io
 import os
-import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from datasets.table import InMemoryTable
-from pyarrow import ArrowException, parquet
-
 import datasets
+from datasets.table import InMemoryTable
+from pyarrow import parquet
+
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._json import read_rows
 from manyheads.types import Problem, StudyError, shown
@@ -115,13 +114,15 @@ def read_records(
 def _parquet(path: Path, where: str) -> Records:
     try:
         table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
+        table.validate(full=True)
+        # Through `datasets`, because class names are in the metadata that it writes.
+        data = datasets.Dataset(InMemoryTable(table))
+    except Exception as error:  # A broken file fails in Arrow, in the system, or in the JSON of the metadata.
         reason = shown(str(error).splitlines()[0])
         raise StudyError(
             [Problem(where, "this is not a whole Parquet file", reason, "Write or copy it again.")]
         ) from error
-    # Through `datasets`, because class names are in the metadata that it writes.
-    return dataset_records(datasets.Dataset(InMemoryTable(table)), where)
+    return dataset_records(data, where)
 
 
 def dataset_records(data: datasets.Dataset, where: str) -> Records:
@@ -148,8 +149,8 @@ def _decode(data: bytes, where: str, encoding: str, problems: Problems) -> str:
         _refuse_wide(data, where)
     try:
         text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError as error:
-        if not encoding.startswith(("utf-16", "utf-32")):
+    except UnicodeError as error:
+        if isinstance(error, UnicodeDecodeError) and not encoding.startswith(("utf-16", "utf-32")):
             _locate_bytes(data, where, encoding, problems)
         raise StudyError([Problem(where, f"this is not {encoding}", shown(str(error)), "Set its encoding.")]) from error
     if "\0" in text:
@@ -178,12 +179,19 @@ def _locate_bytes(data: bytes, where: str, encoding: str, problems: Problems) ->
         try:
             line.decode(encoding)
         except UnicodeDecodeError as error:
-            guess = "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", line) else "cp1252"
+            guess = next(name for name in ("utf-8", "cp1252", "latin-1") if _decodes(line, name))
             around = line[max(0, error.start - 20) : error.start + 20].decode(guess)
             what = f"byte 0x{line[error.start]:02x} at column {error.start + 1} is not {encoding}"
             remedy = f'It reads so as {guess}: if that is right, set encoding = "{guess}".'
             problems.add(f"{where}:{number}", what, shown(around), remedy)
     problems.stop()
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        return bool(data.decode(encoding))
+    except UnicodeError:
+        return False
 
 
 def _table(text: str, where: str, format: str, header: list[str], problems: Problems) -> Records:

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 from pyarrow.compute import call_function
 
-import datasets
 from manyheads.datasets._checks import Problems, check_ids, check_spans, check_texts, clusters
 from manyheads.types import TEST, TRAIN, Places, Problem, StudyError, Table, shown
 
+LOCAL = "local/"
+"""Datasets that only a mirror has. Nobody else's dataset of that name is to be read from the Hub."""
 STRING = datasets.Value("string")
 ANSWERS = {"text": datasets.List(STRING), "answer_start": datasets.List(datasets.Value("int64"))}
 
@@ -27,6 +29,9 @@ def load(places: Places, name: str, subset: str, split: str) -> datasets.Dataset
         raise StudyError([Problem("dataset", "this is not the name of a dataset on the Hub", shown(name), remedy)])
     folder = places.data / name if places.data else None
     path = str(folder) if folder and folder.is_dir() else name
+    if path.startswith(LOCAL):
+        what = f"not found in {places.data}" if places.data else "no folder with data was given"
+        raise StudyError([Problem(name, what, "", "The Hub has no such dataset. Give a folder with --data FOLDER.")])
     # A study reports its own progress; the library's bars would write into it.
     datasets.disable_progress_bars()
     try:

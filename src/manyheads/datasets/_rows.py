@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
+
 from manyheads.datasets._checks import Problems, check_ids, check_spans, check_texts
 from manyheads.datasets._files import Records
 from manyheads.datasets._hub import STRING, span_rows
@@ -47,7 +48,7 @@ class Rows:
         problems.stop()
         self.warnings: list[Problem] = []
         self.records, self.dropped = self._drop(records)
-        self.own_ids = "id" in self.used
+        self.show_ids = False  # until they are known
         self.ids = self._ids()
 
     def table(self) -> Table:
@@ -86,9 +87,9 @@ class Rows:
         return None, gold, True
 
     def place(self, row: int) -> str:
-        """How messages call a row: file, line and, if it has one, its id."""
+        """How messages call a row: file, line and, if it has one or needs one, its id."""
         line = self.records.lines[row]
-        return f"{self.where}{f':{line}' if line else ''}{f' ({self.ids[row]})' if self.own_ids else ''}"
+        return f"{self.where}{f':{line}' if line else ''}{f' ({self.ids[row]})' if self.show_ids else ''}"
 
     def _values(self, name: str) -> Sequence[Any]:
         if name not in self.used:
@@ -105,16 +106,19 @@ class Rows:
         return values
 
     def _ids(self) -> list[str]:
-        if not self.own_ids:
-            return [f"{self.split}-{line or row + 1}" for row, line in enumerate(self.records.lines)]
+        if "id" not in self.used:
+            # Lines find a row again, unless several rows (or all: 0) stand on one.
+            lines = self.records.lines
+            self.show_ids = len(set(lines)) < len(lines) or 0 in lines
+            numbers = range(1, len(lines) + 1) if self.show_ids else lines
+            return [f"{self.split}-{number}" for number in numbers]
         values, ids = self._values("id"), []
-        self.own_ids = False  # until they are known
         for row, value in enumerate(values):
             if type(value) not in (str, int) or value == "":
                 self.problems.add(self.place(row), "an id is not a string", shown(value), "Write ids in quotes.")
             ids.append(str(value))
         check_ids(ids, self.place, self.problems)
-        self.own_ids = True
+        self.show_ids = True
         return ids
 
     def _drop(self, records: Records) -> tuple[Records, dict[str, int]]:

@@ -29,10 +29,10 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 PEOPLE = tuple(f"{first} {family}" for first in words.WOMEN + words.MEN for family in words.FAMILIES)
 PHRASES: Mapping[str, Sequence[str]] = {
     "person": PEOPLE, "woman": words.WOMEN, "man": words.MEN, "town": words.TOWNS, "day": words.DAYS,
-    "dish": words.DISHES, "restaurant": words.RESTAURANTS, "film": words.FILMS, "role": words.ROLES, "moment": words.MOMENTS,
-    "verb": words.VERBS, "arrived": words.ARRIVED, "devoured": words.DEVOURED, "gave": words.GAVE,
-    "described": words.DESCRIBED, "good": words.GOOD, "bad": words.BAD, "friend": words.FRIENDS,
-    "very": words.INTENSIFIERS, "part": words.PARTS,
+    "dish": words.DISHES, "restaurant": words.RESTAURANTS, "film": words.FILMS, "role": words.ROLES,
+    "moment": words.MOMENTS, "verb": words.VERBS, "arrived": words.ARRIVED, "devoured": words.DEVOURED,
+    "gave": words.GAVE, "described": words.DESCRIBED, "good": words.GOOD, "bad": words.BAD,
+    "friend": words.FRIENDS, "very": words.INTENSIFIERS, "part": words.PARTS,
     "price": [f"£{pounds}" for pounds in range(6, 40)], "year": [str(year) for year in range(1950, 2025)],
     "million": [f"£{millions} million" for millions in range(2, 60)],
     "count": [str(count) for count in range(20, 70)], "length": [str(length) for length in range(80, 140)],
@@ -74,8 +74,8 @@ def _sentiment(domain: str, rng: Random, label: str, hard: bool) -> list[Row]:
     for number, (things, good, bad) in zip(("", "2"), rng.sample(words.ASPECTS[domain], 2), strict=True):
         own = (good, bad)[::side]
         given["thing" + number] = rng.choice(things)
-        given["word" + number] = rng.choice(rng.choice((own[0], own[0], pools[0])))
-        given["turned" + number] = rng.choice(rng.choice((own[1], own[1], pools[1])))
+        given["word" + number] = rng.choice(rng.choice((own[0], own[0], own[0], pools[0])))
+        given["turned" + number] = rng.choice(rng.choice((own[1], own[1], own[1], pools[1])))
     sentences = [rng.choice(words.TURNED_OPINIONS if hard else words.PLAIN_OPINIONS)]
     if rng.random() < 0.8:
         sentences.insert(0, rng.choice(words.FRAMES[domain]))

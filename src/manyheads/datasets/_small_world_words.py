@@ -158,10 +158,12 @@ INTENSIFIERS = ("really", "truly", "very, very", "quite simply", "thoroughly", "
 CLOSINGS = {
     "positive": (
         "I would go again tomorrow.", "I have no complaints.", "I am glad that we went.",
-        "we could not have asked for more.", "it was worth every penny.", "I would not have missed it.", "we left in high spirits.", "I can only recommend it.",
+        "we could not have asked for more.", "it was worth every penny.", "I would not have missed it.",
+        "we left in high spirits.", "I can only recommend it.",
     ),
     "negative": (
         "I would not go again.", "I have many complaints.", "I wish that we had not gone.",
-        "we had asked for more than that.", "it was not worth the money.", "I would gladly have missed it.", "we left early.", "I cannot recommend it.",
+        "we had asked for more than that.", "it was not worth the money.", "I would gladly have missed it.",
+        "we left early.", "I cannot recommend it.",
     ),
 }  # fmt: skip

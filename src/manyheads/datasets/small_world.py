@@ -1,7 +1,7 @@
 """Sentences, pairs, stories and passages about restaurants and films, made from a seed; needs no download.
 
-Written for manyheads (Apache-2.0, like the rest of it; the words are in the `_small_world_*.py` files). It is meant for demonstrations, documentation and tests: what is measured on it says
-nothing about real language.
+Written for manyheads (Apache-2.0, like the rest of it; the words are in the `_small_world_*.py` files). It is meant for
+demonstrations, documentation and tests: what is measured on it says nothing about real language.
 """
 
 import zlib
@@ -10,6 +10,7 @@ from typing import Literal
 
 from datasets import Dataset as Rows
 from datasets import Features, List, Value
+
 from manyheads.datasets import Dataset
 from manyheads.datasets._small_world_makers import LABELS, MAKERS, Row
 from manyheads.types import SPLITS, TEST, TRAIN, VALIDATION, Places, Problem, StudyError, Table, shown
@@ -42,8 +43,8 @@ class SmallWorld(Dataset):
     :param difficulty: The share of hard constructions, 0 to 1: negation, contrast, opinions on something else,
         agreement at a distance, swapped roles, reworded questions on longer passages.
     :param seed: Makes another dataset of the same kind.
-    :raises StudyError: With every setting that is out of range; when reading, if there are fewer different examples than
-        asked for.
+    :raises StudyError: With every setting that is out of range; when reading, if there are fewer different examples
+        than asked for.
     """
 
     def __init__(

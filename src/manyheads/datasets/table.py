@@ -1,6 +1,5 @@
 """Your own data: CSV, TSV, JSON (lines or one document), Parquet, or any dataset of the Hub with suitable columns."""
 
-import codecs
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -20,7 +19,7 @@ class OwnTable(Dataset):
     is classification or regression. With `choices` too (several columns, or one with lists) it is multiple choice; its
     label is the number of the right choice, from 0. With `question`, `context` and `answers` (as in SQuAD, or two
     columns: text and start) it is a search for spans; of JSON, SQuAD's own layout is read too. An `id` is used if there
-    is one; without, ids are `<split>-<line>`.
+    is one; without, ids are `<split>-<line>`, or `<split>-<row>` if rows share a line.
 
     Nothing is guessed: `.csv` is read as RFC 4180 says, `.tsv` has no quoting at all, `NA` and `null` are texts. Rows
     with the label "-" (no gold label, as in SNLI) are dropped and counted. Licence: yours.
@@ -88,7 +87,9 @@ class OwnTable(Dataset):
             if twice := sorted({name for name in names if list(names).count(name) > 1}):
                 found.append(Problem(f"table: {setting}", "names stand twice", shown(twice), "Remove one of each."))
         try:
-            codecs.lookup(self.encoding)
+            b"    ".decode(self.encoding)  # `codecs.lookup` would take "hex", which gives no text
+        except UnicodeError:
+            pass
         except LookupError:
             found.append(Problem("table: encoding", "unknown encoding", shown(self.encoding), "Try utf-8 or cp1252."))
         for split, file in self.files.items():

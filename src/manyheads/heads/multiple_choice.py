@@ -90,10 +90,6 @@ class MultipleChoice(Head):
         correct = [int(g["label"]) == p["choice"] for p, g in zip(predictions, gold, strict=True)]
         return {"accuracy": Measure("mean", np.array(correct, dtype=np.float64).reshape(-1, 1))}
 
-    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """No official script has further figures."""
-        return {}
-
 
 def _index(label: Any) -> int | None:
     """The index that a label means; None if it means none."""

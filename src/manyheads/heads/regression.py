@@ -118,10 +118,6 @@ class Regression(Head):
             "negative_mse": Measure("mean", -np.square(items[:, :1] - items[:, 1:])),
         }
 
-    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """No official script has further figures."""
-        return {}
-
 
 def _outside(label: float | None, low: float | None, high: float | None) -> bool:
     return label is not None and low is not None and high is not None and not low <= label <= high

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+from transformers import AutoModel, BertConfig, BertModel, ElectraConfig, ElectraModel, RobertaConfig, RobertaModel
+
+from manyheads.encoders._packed import Packing
+from manyheads.encoders._tokenizer import PretrainedTokenizer
+from manyheads.encoders.pretrained import Pretrained
+from manyheads.tensors import Tokens
+from manyheads.types import Places, StudyError
+
+SMALL = {
+    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 30522,
+    "max_position_embeddings": 80,
+}  # fmt: skip
+KINDS = {
+    "bert": (BertConfig, BertModel, {}),
+    "roberta": (RobertaConfig, RobertaModel, {"type_vocab_size": 2}),
+    "electra": (ElectraConfig, ElectraModel, {"embedding_size": 16}),
+}
+
+
+def some_tokens(*lengths: int, seed: int = 0) -> Tokens:
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(1000, 30000, (sum(lengths),), generator=generator)
+    return Tokens(ids, torch.randint(0, 2, ids.shape, generator=generator), lengths)
+
+
+@pytest.fixture(params=list(KINDS))
+def folder(request, tmp_path, minilm):
+    config, model, extra = KINDS[request.param]
+    torch.manual_seed(0)
+    model(config(**SMALL, **extra)).save_pretrained(tmp_path)
+    PretrainedTokenizer(minilm).save(tmp_path)
+    return tmp_path
+
+
+def test_packing_by_hand():
+    # Lengths 3 and 2 differ by more than a quarter, 5 stands alone; each group is a rectangle of its own.
+    packing = Packing.of([3, 5, 2], torch.device("cpu"))
+    assert packing.shapes == ((1, 2), (1, 3), (1, 5))
+    assert packing.places.tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+    assert Packing.of([4, 5], torch.device("cpu")).masks[0].tolist() == [[[[1, 1, 1, 1, 0]]], [[[1, 1, 1, 1, 1]]]]
+
+
+def test_every_layer_equals_the_padded_computation_of_transformers(folder):
+    encoder = Pretrained(Places(folder), model=str(folder)).eval()
+    reference = AutoModel.from_pretrained(folder).eval()
+    tokens = some_tokens(7, 3, 40, 38, 7, 1)
+    states = encoder(tokens)
+    ids = torch.nn.utils.rnn.pad_sequence(list(tokens.ids.split(tokens.lengths)), batch_first=True)
+    kinds = torch.nn.utils.rnn.pad_sequence(list(tokens.kinds.split(tokens.lengths)), batch_first=True)
+    # RoBERTa counts positions from the padding index of its own vocabulary, so they are given.
+    position = torch.arange(ids.shape[1]).expand_as(ids) + encoder.first_position
+    expected = reference(
+        ids, attention_mask=states.mask().long(), token_type_ids=kinds, position_ids=position, output_hidden_states=True
+    ).hidden_states
+    assert len(states.layers) == len(expected)
+    for ours, theirs in zip(states.layers, expected, strict=True):
+        assert_close(ours, theirs[states.mask()], rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_equal_the_padded_computation(tiny):
+    encoder = Pretrained(Places(tiny), model=str(tiny), dropout=0.0)
+    reference = AutoModel.from_pretrained(tiny, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    tokens = some_tokens(9, 11, 3)
+    encoder(tokens).last.pow(2).sum().backward()
+    sum(
+        reference(ids[None], token_type_ids=kinds[None]).last_hidden_state.pow(2).sum()
+        for ids, kinds in zip(tokens.ids.split(tokens.lengths), tokens.kinds.split(tokens.lengths), strict=True)
+    ).backward()
+    for (name, ours), theirs in zip(encoder.inner.named_parameters(), reference.parameters(), strict=True):
+        if "pooler" not in name:
+            assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_sequence_does_not_see_its_neighbours(tiny):
+    encoder = Pretrained(Places(tiny), model=str(tiny)).eval()
+    tokens = some_tokens(6, 7, 5)
+    alone = Tokens(tokens.ids[6:13], tokens.kinds[6:13], (7,))
+    assert_close(encoder(tokens).last[6:13], encoder(alone).last, rtol=1e-5, atol=1e-6)
+
+
+def test_layers_keeps_the_lowest(folder):
+    whole, cut = (Pretrained(Places(folder), model=str(folder), layers=layers).eval() for layers in (0, 2))
+    tokens = some_tokens(5, 8)
+    assert cut.depth == 2
+    assert torch.equal(cut(tokens).last, whole(tokens).layers[2])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "no/such-model"}, 'there is no such model. Found "no/such-model"'),
+        ({"model": "minilm", "layers": 7}, 'encoder.layers: "minilm" has 6 layers. Found 7. Choose 1 to 6'),
+    ],
+)
+def test_what_cannot_be_says_so(settings, message, tmp_path):
+    with pytest.raises(StudyError, match="encoder") as error:
+        Pretrained(Places(tmp_path), **settings)
+    assert message in str(error.value)
+
+
+def test_a_type_that_was_not_tested_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(StudyError, match="Found gpt2"):
+        Pretrained(Places(tmp_path), model=str(tmp_path))
+
+
+def test_special_tokens_in_a_text_are_text(minilm):
+    tokenizer = PretrainedTokenizer(minilm)
+    (pieces,) = tokenizer.pieces(["fox [SEP] dog"])
+    assert not {tokenizer.inner.sep_token_id, tokenizer.inner.cls_token_id} & set(pieces.ids.tolist())
+
+
+def test_joined_sequences_are_those_of_the_tokenizer(minilm):
+    tokenizer = PretrainedTokenizer(minilm)
+    first, second = (pieces.ids for pieces in tokenizer.pieces(["a small fox", "jumps"]))
+    for given, texts in [((first,), ("a small fox",)), ((first, second), ("a small fox", "jumps"))]:
+        ours, theirs = tokenizer.join(*given), tokenizer.inner(*texts)
+        assert ours.ids.tolist() == theirs["input_ids"]
+        assert ours.kinds.tolist() == theirs["token_type_ids"]
+    assert tokenizer.starts(len(first)) == (1, 2 + len(first))
+    assert (tokenizer.room(False, 10), tokenizer.room(True, 10)) == (8, 7)
+
+
+def test_nothing_of_a_long_text_is_lost(minilm):
+    # tokenizers 0.23.1 and 0.23.2 dropped text behind the first windows.
+    text = "word " * 5000
+    (pieces,) = PretrainedTokenizer(minilm).pieces([text])
+    assert len(pieces.ids) == 5000
+    assert pieces.offsets[-1].tolist() == [24995, 24999]
+    assert pieces.ids.dtype == np.int32
