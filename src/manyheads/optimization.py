@@ -50,8 +50,13 @@ def optimizer_for(
         given["eps"] = given.pop("epsilon")
     if "betas" in given:
         given["betas"] = tuple(given["betas"])
-    kind = {"adamw": optim.AdamW, "adamax": DecoupledAdamax, "sgd": optim.SGD}[settings["name"]]
-    optimizer = kind(groups, lr=learning_rate, **given)
+    # The fused kernels read and write every number once; on a CPU that is several times as fast.
+    make = {
+        "adamw": lambda: optim.AdamW(groups, lr=learning_rate, fused=True, **given),
+        "adamax": lambda: DecoupledAdamax(groups, lr=learning_rate, **given),
+        "sgd": lambda: optim.SGD(groups, lr=learning_rate, fused=True, **given),
+    }
+    optimizer = make[settings["name"]]()
     for group in optimizer.param_groups:
         group["peak"] = group["lr"]
     return optimizer

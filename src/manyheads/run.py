@@ -112,7 +112,7 @@ def _train(
     weighting = weighting_class(run.tasks, **choice.settings)
     optimizer = optimizer_for(model, weighting, settings["optimizer"], settings["learning_rate"])
     records = []
-    with (folder / METRICS).open("w", encoding="utf-8") as file:
+    with (folder / METRICS).open("w", encoding="utf-8", buffering=1) as file:
         for record in train(model, data, steps, weighting, optimizer, seed=run.seed, settings=settings):
             records.append(record)
             file.write(json.dumps(asdict(record)) + "\n")

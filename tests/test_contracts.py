@@ -1,0 +1,133 @@
+"""One battery over every method found: a new file is tested before its author writes a test."""
+
+import ast
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from manyheads import find
+from manyheads.weighting import Weighting
+
+MEMBERS = [(family, name) for family in find.FAMILIES for name in find.names(family)]
+TASKS = {"a": 7, "b": 3, "c": 5}
+TYPES = {"a": "classification", "b": "classification", "c": "span"}
+REQUIRED_SETTINGS = {"weighted": {"weights": {"a": 0.5}}}
+
+
+def source_of(family: str, name: str) -> ast.ClassDef:
+    path = Path(find.HERE) / family / f"{name}.py"
+    tree = ast.parse(path.read_text("utf-8"))
+    return next(node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
+
+
+@pytest.mark.parametrize(("family", "name"), MEMBERS)
+def test_a_method_says_what_it_is_and_what_may_be_set(family, name):
+    entry = find.describe(family, name)
+    assert entry.summary.endswith((".", "!", "?")) and len(entry.summary) <= 130
+    text = ast.get_docstring(source_of(family, name)) or ""
+    for setting in entry.settings:
+        assert setting.annotation != "Any", f"{setting.name} has no type"
+        assert f":param {setting.name}:" in text, f"{setting.name} is not described"
+
+
+@pytest.mark.parametrize(("family", "name"), MEMBERS)
+def test_a_method_can_be_loaded(family, name):
+    assert find.load(family, name).__name__ == find.describe(family, name).class_name
+
+
+@pytest.mark.parametrize(("family", "name"), [m for m in MEMBERS if m[0] not in ("encoders",)])
+def test_a_method_names_its_source(family, name):
+    path = Path(find.HERE) / family / f"{name}.py"
+    text = path.read_text("utf-8")
+    assert name in ("table", "small_world", "fixed", "regression") or "http" in text, "which paper, which data?"
+
+
+def weighting_of(name: str) -> Weighting:
+    return find.load("weighting", name)(list(TASKS))
+
+
+def losses_of(shared: nn.Parameter, heads: dict[str, nn.Parameter], tasks: list[str]) -> dict[str, torch.Tensor]:
+    """Positive losses that pull in different directions."""
+    return {
+        task: (shared * heads[task]).sum().pow(2) + (shared - index).pow(2).sum() + 0.1
+        for index, task in enumerate(tasks)
+    }
+
+
+WEIGHTINGS = find.names("weighting")
+
+
+def trained(method: Weighting, steps: list[list[str]]) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    shared = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+    heads = {task: nn.Parameter(torch.tensor([1.0, 0.5, -0.5]) * (index + 1)) for index, task in enumerate(TASKS)}
+    optimizer = torch.optim.SGD([shared, *heads.values(), *method.parameters()], lr=0.01)
+    for tasks in steps:
+        method.backward(losses_of(shared, heads, tasks), [shared])
+        assert shared.grad is not None and torch.isfinite(shared.grad).all()
+        assert all((heads[task].grad is not None) == (task in tasks) for task in TASKS)
+        optimizer.step()
+        optimizer.zero_grad()
+        method.after_step(lambda tasks=tasks: {k: v.detach() for k, v in losses_of(shared, heads, tasks).items()})
+        if method.needs_scores:
+            method.hear(dict.fromkeys(TASKS, 0.6))
+    return [shared.detach().clone(), *(head.detach().clone() for head in heads.values())]
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_weighting_survives_steps_of_any_tasks(name):
+    trained(weighting_of(name), [list(TASKS), ["a"], ["b", "c"], list(TASKS)])
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_weighting_repeats_and_survives_a_checkpoint(name):
+    first, second = weighting_of(name), weighting_of(name)
+    one, other = trained(first, [list(TASKS)] * 3), trained(second, [list(TASKS)] * 3)
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    restored = weighting_of(name)
+    restored.load_state_dict(first.state_dict())
+    one, other = trained(first, [list(TASKS)] * 2), trained(restored, [list(TASKS)] * 2)
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert restored.weights() == first.weights()
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_weighting_names_known_tasks_only(name):
+    assert set(weighting_of(name).weights()) <= set(TASKS)
+
+
+SAMPLINGS = find.names("sampling")
+
+
+def sampling_of(name: str):
+    return find.load("sampling", name)(TASKS, TYPES, **REQUIRED_SETTINGS.get(name, {}))
+
+
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_schedule_is_a_function_of_its_generator(name):
+    plans = [sampling_of(name).plan(0, random.Random(seed)) for seed in (1, 1)]
+    assert plans[0] == plans[1]
+    state = random.getstate()
+    sampling_of(name).plan(1, random.Random(1))
+    assert random.getstate() == state
+
+
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_schedule_keeps_its_promises(name):
+    sampling = sampling_of(name)
+    sampling.epochs = 2.0
+    plans = [sampling.plan(epoch, random.Random(epoch)) for epoch in range(2)]
+    assert all(step and set(step) <= set(TASKS) and len(set(step)) == len(step) for plan in plans for step in plan)
+    shares = sampling.expected_shares()
+    assert set(shares) == set(TASKS) and sum(shares.values()) == pytest.approx(1.0)
+    length = sum(map(len, plans)) / 2
+    assert length == pytest.approx(sampling.expected_steps(), rel=0.6)
+    assert all(0 <= at < len(plan) for epoch, plan in enumerate(plans) for at in sampling.changes(epoch))
+
+
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_schedule_finds_no_fault_with_its_defaults(name):
+    assert find.load("sampling", name).problems(TYPES, REQUIRED_SETTINGS.get(name, {}), "arms.x.sampling") == []
