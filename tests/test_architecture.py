@@ -53,7 +53,8 @@ ALLOWED = {
     "answer": {"find", "model", "evaluate"},
     "estimate": {"find", "study", "study_file", "tasks", "plan", "model", "batches", "run"},
     "conduct": {
-        "__init__", "study", "study_file", "tasks", "plan", "run", "execute", "progress", "compare", "tables", "plots", "report",
+        "__init__", "study", "study_file", "tasks", "plan", "run", "execute", "progress", "compare", "tables", "plots",
+        "report",
     },
     "__main__": {"cli"},
     "cli": {"__init__", "find", "conduct", "progress", "estimate", "answer", "score", "tables"},

@@ -85,7 +85,9 @@ def test_two_runs_of_one_study_are_the_same_bits(done, tmp_path):
     assert len(weights) == 12
     for path in [*weights, Path("joint/1/predictions/food.jsonl")]:
         one, other = (done / "out" / path).read_bytes(), (tmp_path / "again" / path).read_bytes()
-        threads = {json.loads(p.read_text())["fingerprint"]["threads"] for p in (tmp_path / "again").rglob("record.json")}
+        threads = {
+            json.loads(p.read_text())["fingerprint"]["threads"] for p in (tmp_path / "again").rglob("record.json")
+        }
         if threads == {1}:
             assert one == other, path
 
@@ -107,7 +109,7 @@ def test_predict_answers_lines(done):
     assert set(answers[0]["probabilities"]) == {"negative", "positive"}
     asked = '{"question": "Who cooks?", "context": "Anna cooks at the mill."}\n'
     code, out, _ = call("predict", model, "--task", "questions", stdin=asked)
-    assert code == 0 and json.loads(out)["answer"] in ("", *[w for w in _spans("Anna cooks at the mill.")])
+    assert code == 0 and json.loads(out)["answer"] in ("", *_spans("Anna cooks at the mill."))
 
 
 def _spans(text: str) -> list[str]:
@@ -154,7 +156,10 @@ def test_check_shows_all_mistakes_of_study_and_data(tmp_path):
 
 
 def test_a_failed_run_is_shown_and_the_others_finish(study_file, tmp_path):
-    text = study_file.read_text("utf-8") + '\n[arms.wild]\ntasks = ["food"]\ntraining = { learning_rate = 1e38, clip = 0.0 }\n'
+    text = (
+        study_file.read_text("utf-8")
+        + '\n[arms.wild]\ntasks = ["food"]\ntraining = { learning_rate = 1e38, clip = 0.0 }\n'
+    )
     study_file.write_text(text, "utf-8")
     code, out, err = call("run", study_file, "--out", tmp_path / "out")
     assert code == 1
@@ -227,7 +232,11 @@ def test_score_prints_what_the_official_script_prints(tmp_path):
     gold = {"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": "a fox", "qas": questions}]}]}
     (tmp_path / "gold.json").write_text(json.dumps(gold))
     (tmp_path / "predictions.json").write_text('{"1": "The fox!"}')
-    code, out, _ = call("score", "span", "--gold", tmp_path / "gold.json", "--predictions", tmp_path / "predictions.json")
+    code, out, _ = call(
+        "score", "span", "--gold", tmp_path / "gold.json", "--predictions", tmp_path / "predictions.json"
+    )
     assert code == 0 and "exact_match" in out and "100.0" in out
-    code, _, err = call("score", "spam", "--gold", tmp_path / "gold.json", "--predictions", tmp_path / "predictions.json")
+    code, _, err = call(
+        "score", "spam", "--gold", tmp_path / "gold.json", "--predictions", tmp_path / "predictions.json"
+    )
     assert code == 2 and "span" in err

@@ -14,7 +14,7 @@ def test_a_setting_is_a_keyword_only_argument():
 
 
 def test_a_misspelt_name_gets_the_right_one():
-    with pytest.raises(StudyError, match='weighting: there is no "fixd". Did you mean "fixed"') as error:
+    with pytest.raises(StudyError, match=r'weighting: there is no "fixd". Did you mean "fixed"') as error:
         find.load("weighting", "fixd")
     assert "Choose from: " in str(error.value)
 
@@ -45,7 +45,7 @@ def test_a_method_from_outside_is_one_file(tmp_path):
 def test_a_file_with_two_public_classes_is_refused(tmp_path):
     (tmp_path / "heads").mkdir()
     (tmp_path / "heads" / "two.py").write_text("class A: ...\nclass B: ...\n")
-    with pytest.raises(StudyError, match="exactly one public class. Found A, B"):
+    with pytest.raises(StudyError, match=r"exactly one public class\. Found A, B"):
         find.describe("heads", "two", tmp_path)
 
 

@@ -4,13 +4,13 @@ import sys
 
 import pytest
 import torch
-from training_world import World
 from transformers import AutoModel
 
 from manyheads.batches import encoded
 from manyheads.evaluate import predict
 from manyheads.model import build_model, open_model
 from manyheads.types import Places, StudyError
+from training_world import World
 
 SCRIPT = """
 import json, sys
@@ -77,7 +77,9 @@ def test_a_head_longer_than_the_encoder_is_refused(tiny):
     task = {"head": {"name": "classification", "settings": {"max_length": 129}}, "labels": ["n", "y"]}
     encoder = {"name": "pretrained", "settings": {"model": str(tiny)}}
     given = {"encoder": encoder, "sharing": {"name": "hard", "settings": {}}, "tasks": {"t": task}}
-    with pytest.raises(StudyError, match=r"tasks.t.head.max_length: longer than the encoder takes. Found 129. Choose 128"):
+    with pytest.raises(
+        StudyError, match=r"tasks.t.head.max_length: longer than the encoder takes. Found 129. Choose 128"
+    ):
         build_model(given, Places(tiny), seed=1)
 
 

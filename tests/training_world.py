@@ -32,7 +32,8 @@ class World:
         self.tiny, self.tasks, self.dropout = tiny, tasks, dropout
         self.sharing = sharing or {"name": "hard", "settings": {}}
         self.tables = {
-            task: SmallWorld(Places(tiny), subset=HEADS[task][0], size=40).read("train") for task in tasks  # type: ignore
+            task: SmallWorld(Places(tiny), subset=HEADS[task][0], size=40).read("train")
+            for task in tasks  # type: ignore
         }
 
     def model(self, seed: int = 1) -> MultiTaskModel:

@@ -45,8 +45,8 @@ def collate(task: str, examples: Sequence[Encoded], rows: Sequence[int]) -> Batc
 class TrainingData:
     """A task's training examples as an endless row of batches, reshuffled at each pass.
 
-    The j-th batch depends on nothing but the seed, the task's name and j: not on the arm, nor on the other tasks. So arms are
-    compared on the same order of the same data, and a run can be taken up anywhere.
+    The j-th batch depends on nothing but the seed, the task's name and j: not on the arm, nor on the other tasks. So
+    arms are compared on the same order of the same data, and a run can be taken up anywhere.
     """
 
     def __init__(self, task: str, examples: Sequence[Encoded], batch_size: int, seed: int) -> None:

@@ -102,7 +102,7 @@ def list_(
     family: Annotated[str, typer.Argument(metavar="[FAMILY]", help="For example weighting.")] = "",
     code: Code = None,
 ) -> None:
-    """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; with one family, its settings too."""
+    """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; of one family, settings too."""
     from manyheads import find
 
     with _problems_shown(False):

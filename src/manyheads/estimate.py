@@ -48,7 +48,7 @@ def _arm(arm: Arm, study: Study, tasks: Mapping[str, TaskData], speed: float, co
     batches = {task: sum(plan.batches()[task] for _, plan in layouts) for task in arm.tasks}
     flops = sum(_flops(run, study, tasks, plan.batches(), code) for run, plan in layouts)
     if arm.alone:
-        shares, notes = {task: 1.0 for task in arm.tasks}, []
+        shares, notes = dict.fromkeys(arm.tasks, 1.0), []
     else:
         sampling = sampling_of(arm, arm.tasks, study, sizes(tasks), code)
         shares, notes = sampling.expected_shares(), sampling.notes()
@@ -96,10 +96,10 @@ def _tokens(model: MultiTaskModel, task: str, table: Table) -> float:
 def _matrix_product_speed(seconds: float = 0.3) -> float:
     """Operations per second of this machine's float32 matrix product."""
     a, b = np.ones((1536, 1536), np.float32), np.ones((1536, 1536), np.float32)
-    a @ b
+    np.matmul(a, b)
     began, count = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
-        a @ b
+        np.matmul(a, b)
         count += 1
     return 2 * 1536**3 * count / (time.perf_counter() - began)
 
@@ -108,10 +108,9 @@ def planned_lines(plan: Mapping[str, Any]) -> list[str]:
     """The plan as a person reads it."""
     lines = [plan["question"] or plan["study"], "", "Tasks"]
     for name, task in plan["tasks"].items():
-        lines.append(
-            f"  {name}: {task['dataset']}, {task['head']}; {task['train']:,} to train on in {task['batches']:,} batches, "
-            f"{task['reported']:,} reported ({task['split']})"
-        )
+        trained = f"{task['train']:,} to train on in {task['batches']:,} batches"
+        reported = f"{task['reported']:,} reported ({task['split']})" if task["reported"] else "not scored"
+        lines.append(f"  {name}: {task['dataset']}, {task['head']}; {trained}, {reported}")
         lines += [f"    {count} left out: {reason}" for reason, count in task["dropped"].items()]
         lines += [f"    warning: {warning}" for warning in task["warnings"]]
     lines += ["", "Arms"]

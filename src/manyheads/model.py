@@ -47,7 +47,8 @@ class MultiTaskModel(nn.Module):
     def outputs(self, step: Mapping[str, Batch], *, separate: bool = False) -> dict[str, Tensor]:
         """Each task's outputs for its batch; what can be shared is computed once.
 
-        :param separate: One pass for each task, so that the tasks' graphs are disjoint. The outputs are the same, but for
+        :param separate: One pass for each task, so that the tasks' graphs are disjoint. The outputs are the same, but
+            for
             dropout masks; methods that differentiate each loss by itself need not go through the others' examples.
         """
         tokens = {task: batch.tokens for task, batch in step.items()}

@@ -10,9 +10,9 @@ from torch import nn, optim
 class DecoupledAdamax(optim.Adamax):
     """Adamax whose weight decay is decoupled from the gradient, as in AdamW.
 
-    Kingma and Ba, "Adam", ICLR 2015, section 7.1; Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
-    p <- p (1 - lr * decay) - lr / (1 - beta1^t) * m / u. torch's own Adamax adds decay * p to the gradient instead, which
-    Adamax then divides away.
+    Kingma and Ba, "Adam", ICLR 2015, section 7.1; Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
+    ICLR 2019. p <- p (1 - lr * decay) - lr / (1 - beta1^t) * m / u. torch's own Adamax adds decay * p to the gradient
+    instead, which Adamax then divides away.
     """
 
     @torch.no_grad()

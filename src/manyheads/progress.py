@@ -22,8 +22,9 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self.console = Console(file=stream, highlight=False, markup=False)
         self.bars = Bars(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), console=self.console, disable=not self.console.is_terminal,
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=self.console, disable=not
+            self.console.is_terminal,
         )  # fmt: skip
         self.done: dict[str, int] = {}
         self.total = 0
@@ -58,5 +59,6 @@ class Progress:
                 return
             self.last = now
             left = (now - self.began) / max(1, all_done) * (self.total - all_done)
-            text = f"{run.path}: {what}, step {done} of {steps}; in all {all_done} of {self.total} steps, about {left / 60:.1f} min left"
+            text = f"{run.path}: {what}, step {done} of {steps}; in all {all_done} of {self.total} steps"
+            text += f", about {left / 60:.1f} min left"
             self.console.print(text, soft_wrap=True)

@@ -267,7 +267,8 @@ def _card(run: Run, result: Mapping[str, Mapping[str, float | None]]) -> str:
     lines = [f"| {task} | {name} | {value} |" for task, found in result.items() for name, value in found.items()]
     table = "\n".join(["| task | metric | score |", "|---|---|---|", *lines])
     return (
-        f"# {run.arm.name}, seed {run.seed}\n\nA model of manyheads {__version__} for the tasks {', '.join(run.tasks)}. "
+        f"# {run.arm.name}, seed {run.seed}\n\n"
+        f"A model of manyheads {__version__} for the tasks {', '.join(run.tasks)}. "
         f"Answer with `manyheads predict THIS_FOLDER --task {run.tasks[0]}`; "
         f"`AutoModel.from_pretrained` opens its encoder.\n\n{table}\n"
     )

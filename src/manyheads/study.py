@@ -30,12 +30,13 @@ OPTIMIZERS = {
 BUDGETS = {"epochs": float, "steps": int, "examples": int}
 POSITIVE = {"batch_size", "learning_rate", "accumulation", "scores_every", "selection_examples"}
 STUDY_KEYS = {
-    "question", "seeds", "baseline", "budget", "encoder", "training", "tasks", "arms", "sampling", "weighting", "sharing",
+    "question", "seeds", "baseline", "budget", "encoder", "training", "tasks", "arms", "sampling", "weighting",
+    "sharing",
 }  # fmt: skip
 TASK_KEYS = {"dataset", "head", "examples", "batch_size", "report"}
 ARM_KEYS = {
-    "label", "description", "models", "match", "tasks", "sweep", "budget", "encoder", "training", "sampling", "weighting",
-    "sharing",
+    "label", "description", "models", "match", "tasks", "sweep", "budget", "encoder", "training", "sampling",
+    "weighting", "sharing",
 }  # fmt: skip
 FAMILY_OF = {
     "dataset": "datasets", "head": "heads", "encoder": "encoders", "sampling": "sampling", "weighting": "weighting",

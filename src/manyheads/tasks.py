@@ -1,4 +1,4 @@
-"""A study's tasks as data: read, checked, cut to size. Every problem of every task is found before anything is trained."""
+"""A study's tasks as data: read, checked, cut to size. Every problem of every task is found before training."""
 
 import hashlib
 import json
@@ -145,8 +145,8 @@ def _required(dataset: Dataset, split: str, where: str) -> Table:
 
 
 def _selection(dataset: Dataset, task: Task, train: Table, reported: str, size: int) -> tuple[Table, Table]:
-    """A split for methods that listen: the validation split if the test split is reported, else a part of the training data
-    that no arm trains on."""
+    """A split for methods that listen: the validation split if the test split is reported, else a part of the training
+    data that no arm trains on."""
     if reported == TEST:
         validation = dataset.read(VALIDATION)
         if validation is not None and validation.labelled and len(validation.rows):

@@ -18,7 +18,7 @@ from manyheads.types import StepRecord, derived_seed
 from manyheads.weighting import Weighting
 
 
-class NotFinite(ArithmeticError):
+class NotFiniteError(ArithmeticError):
     """A loss or a gradient is not a number; the update was not made."""
 
 
@@ -35,7 +35,7 @@ def train(
     """Train along a layout, and yield a record after each update.
 
     :param settings: The study's `[training]`: warmup, schedule, clip, accumulation, precision.
-    :raises NotFinite: Before the update, naming task, step and rows.
+    :raises NotFiniteError: Before the update, naming task, step and rows.
     """
     model.train()
     used: Counter[str] = Counter()
@@ -54,7 +54,7 @@ def train(
         _check(losses, batches, step)
         norm = nn.utils.clip_grad_norm_(_parameters(optimizer), settings["clip"] or float("inf"))
         if not torch.isfinite(norm):
-            raise NotFinite(
+            raise NotFiniteError(
                 f"step {step}: the gradient is {norm.item()}, though every loss is finite ({_shown(losses)})"
             )
         optimizer.step()
@@ -80,7 +80,10 @@ def _backward(
     weighting: Weighting,
     settings: Mapping[str, Any],
 ) -> dict[str, float]:
-    """Fill `.grad`, and return each task's loss. With accumulation, a batch is computed in parts that weigh by their size."""
+    """Fill `.grad`, and return each task's loss.
+
+    With accumulation, a batch is computed in parts that weigh by how many of its targets they hold.
+    """
     number = settings["accumulation"]
     pieces = {task: parts(batch, number, data[task].examples) for task, batch in batches.items()}
     totals = dict.fromkeys(batches, 0.0)
@@ -144,7 +147,7 @@ def _check(losses: Mapping[str, float], batches: Mapping[str, Batch], step: int)
     for task, loss in losses.items():
         if not -float("inf") < loss < float("inf"):
             rows = ", ".join(str(row) for row in batches[task].rows)
-            raise NotFinite(f"step {step}: the loss of {task} is {loss}; its batch holds the training rows {rows}")
+            raise NotFiniteError(f"step {step}: the loss of {task} is {loss}; its batch holds the training rows {rows}")
 
 
 def _shown(losses: Mapping[str, float]) -> str:

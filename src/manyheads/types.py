@@ -123,8 +123,8 @@ class Encoded:
     """An example as its head encodes it.
 
     :param inputs: One sequence, or one per choice, or one per window.
-    :param targets: What `loss` compares with, as plain numbers (or tuples of numbers): one per example or one per input,
-        as the head likes; a batch concatenates them into one tensor. Empty if the example has no label.
+    :param targets: What `loss` compares with, as plain numbers (or tuples of numbers): one per example or one per
+        input, as the head likes; a batch concatenates them into one tensor. Empty if the example has no label.
     :param note: What `decode` needs to know about the example (offsets, the text of the context, ...).
     :param clipped: How many word pieces did not fit and were cut off. Counted and shown.
     """

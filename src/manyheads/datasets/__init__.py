@@ -24,7 +24,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def read(self, split: str) -> Table | None:
-        """One split ("train", "validation" or "test") with the columns its head asks for; None if there is no such split.
+        """One split ("train", "validation" or "test") with the columns its head asks for; None if there is none.
 
         :raises StudyError: With every problem found in the data (at most 20), each naming file, line or record id.
         """

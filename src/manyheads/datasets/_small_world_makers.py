@@ -38,6 +38,7 @@ PHRASES: Mapping[str, Sequence[str]] = {
     "count": [str(count) for count in range(20, 70)], "length": [str(length) for length in range(80, 140)],
 }  # fmt: skip
 OTHER_THINGS = re.compile(r"\{((?:dish|film|restaurant|town|day)\d*)\}")
+OTHERS = re.compile(r"\{((?:dish|film|restaurant|town|day|person)\d*)\}")
 SLOT = re.compile(r"\{(([a-z]+)\d*)\}")
 QUESTIONS_ON_A_PASSAGE = 4
 
@@ -114,12 +115,12 @@ def _inference(rng: Random, label: str, hard: bool) -> list[Row]:
 
 
 def _paraphrase(rng: Random, label: str, hard: bool) -> list[Row]:
-    """Two ways to say the same; or, where they differ, much the same words (hard) or only the same people."""
+    """Two ways to say the same; or, where they differ, much the same words (hard) or something else about others."""
     family, unrelated = rng.sample(patterns.SAYINGS, 2)
     sayings, traps = rng.sample(family, 2)
     first, second = rng.sample(sayings, 2)
     if label == "not_equivalent":
-        second = rng.choice(traps if hard else rng.choice(unrelated))
+        second = rng.choice(traps) if hard else OTHERS.sub(r"{\g<1>9}", rng.choice(rng.choice(unrelated)))
     return [_pair(rng, first, second, label)]
 
 

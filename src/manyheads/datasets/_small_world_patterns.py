@@ -76,15 +76,15 @@ TRAP_JUDGEMENTS = (
          "{person} enjoyed seeing the {role} to {verb} the {dish}.", "{person} wanted the {role} {verb} the {dish}."),
     ),
     (
-        ("the {role} {verb}d too many {role2}s and too much {dish}.",
+        ("there were too many {role}s and there was too much {dish}.",
          "how much {dish} did the {role} {verb} {moment}?",
          "how many {role}s {verb}d the {dish} {moment}?"),
-        ("the {role} {verb}d too much {role2}s and too many {dish}.",
+        ("there were too much {role}s and there was too many {dish}.",
          "how many {dish} did the {role} {verb} {moment}?",
          "how much {role}s {verb}d the {dish} {moment}?"),
     ),
     (
-        ("the {dish} was {verb}d by the {role} {moment}.", "the {role} was {verb}d after the {dish} {moment}."),
+        ("the {dish} was {verb}d by the {role} {moment}.", "the {dish} {verb}d by the {role} {moment} was cold."),
         ("the {dish} was {verb}d the {role} {moment}.", "the {dish} {verb}d by the {role} {moment}.",
          "the {dish} was {verb} by the {role} {moment}."),
     ),

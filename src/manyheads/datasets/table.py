@@ -24,7 +24,9 @@ class OwnTable(Dataset):
     Nothing is guessed: `.csv` is read as RFC 4180 says, `.tsv` has no quoting at all, `NA` and `null` are texts. Rows
     with the label "-" (no gold label, as in SNLI) are dropped and counted. Licence: yours.
 
-    :param train: A file, relative to the folder of the study; so are the next two.
+    :param train: A file, relative to the folder of the study.
+    :param validation: Another such file.
+    :param test: Another such file.
     :param id: Instead of files, `organisation/name` on the Hub or in the `--data` folder.
     :param subset: The subset of `id`, if it has several.
     :param columns: Which columns stand for ours: `{ text = "review", label = "stars" }`; `{ id = "" }` uses none.

@@ -1,7 +1,7 @@
 """Attention over sequences that lie one after another without padding.
 
-Linear layers see N real tokens; only the attention itself, a few per cent of the work, sees rectangles: sequences of nearly
-equal length form a group, and each group is one call of torch's scaled dot-product attention.
+Linear layers see N real tokens; only the attention itself, a few per cent of the work, sees rectangles: sequences of
+nearly equal length form a group, and each group is one call of torch's scaled dot-product attention.
 
 Registered with transformers' attention interface, so that any of its layers that goes through that interface takes
 [1, N, D] states and `packing=` as a keyword. Shapes: N tokens, H heads, d width of a head, P tokens with padding.
@@ -94,11 +94,11 @@ class _Unpad(torch.autograd.Function):
 
 
 def packed_attention(
-    module: nn.Module,
+    _module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    _attention_mask: Tensor | None,
     *,
     packing: Packing,
     dropout: float = 0.0,

@@ -12,8 +12,8 @@ from manyheads.types import Input, Pieces
 class PretrainedTokenizer:
     """Implements `types.Tokenizer` over a fast Hugging Face tokenizer.
 
-    Nothing is ever truncated here: heads cut, and count what they cut. A special token that is written in a text is split
-    like any other text (`split_special_tokens`), so that "[SEP]" in a review never becomes a separator.
+    Nothing is ever truncated here: heads cut, and count what they cut. A special token that is written in a text is
+    split like any other text (`split_special_tokens`), so that "[SEP]" in a review never becomes a separator.
 
     :param source: A folder or a Hub id.
     :param max_length: The longest sequence the encoder takes, special tokens included.

@@ -1,4 +1,4 @@
-"""Any Hugging Face encoder of the BERT type: a Hub id, a local folder, or `minilm`, which is installed with the quickstart.
+"""Any Hugging Face encoder of the BERT type: a Hub id, a local folder, or `minilm`, which the quickstart brings.
 
 Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", NAACL 2019,
 https://arxiv.org/abs/1810.04805; Wang et al., "MiniLM", NeurIPS 2020, https://arxiv.org/abs/2002.10957.
@@ -6,6 +6,7 @@ https://arxiv.org/abs/1810.04805; Wang et al., "MiniLM", NeurIPS 2020, https://a
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,8 +27,9 @@ DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 class Pretrained(Encoder):
     """A pretrained transformer encoder, computed without padding (`_packed.py`).
 
-    Where this departs from `AutoModel`: sequences lie one after another, so that no token of padding is ever computed; and
-    attention has no dropout unless asked for, because torch's fast attention kernels lose their fast path to it.
+    Where this departs from `AutoModel`: sequences lie one after another, so that no token of padding is ever
+    computed; and attention has no dropout unless asked for, because torch's fast attention kernels lose their fast
+    path to it.
 
     :param places: Where the study file is; a relative `model` folder is looked for there.
     :param saved: A folder of `manyheads` to take the configuration from instead of `model`, without weights.
@@ -37,6 +39,10 @@ class Pretrained(Encoder):
     :param attention_dropout: Dropout of attention probabilities.
     :raises StudyError: If there is no such model, or it is not of a type that was tested.
     """
+
+    inner: Any
+    """The Hugging Face model."""
+    tokenizer: PretrainedTokenizer
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """What a task asks: how an example becomes input, the output layer, the loss, the answer, the metrics.
 
-To add a head, write `heads/<name>.py` with one class that inherits from `Head`, and `tests/heads/test_<name>.py`. There is
-nothing to register.
+To add a head, write `heads/<name>.py` with one class that inherits from `Head`, and `tests/heads/test_<name>.py`.
+There is nothing to register.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Alternating portions: train one task on a part of its data, then the next, and come back for the other parts.
 
-Sharma, "Understanding Multitask Learning with Transfer Learning", Stanford CS224N report (seed S1), the training of
-question answering together with a classification task.
+Sharma, "Understanding Multitask Learning with Transfer Learning", Stanford CS224N report, section 3.2 (cross-domain
+tasks), after McCann et al., "The Natural Language Decathlon", 2018, https://arxiv.org/abs/1806.08730.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Weighted batch selection: draw the task of each step with given probabilities; one task's data end the epoch.
 
-The Stanford CS224N report on MtDNN for SQuAD 2.0 (seed S4), algorithm 1, after Liu, He, Chen and Gao, "Multi-Task Deep
+The Stanford CS224N report on MtDNN for SQuAD 2.0, algorithm 1, after Liu, He, Chen and Gao, "Multi-Task Deep
 Neural Networks for Natural Language Understanding", ACL 2019, https://arxiv.org/abs/1901.11504.
 """
 
