@@ -72,6 +72,12 @@ class States:
         """[S, D] the state of each sequence's first token, [CLS] in BERT."""
         return self.layers[layer][self.starts]
 
+    def pooled(self, how: str) -> Tensor:
+        """[S, D] one state for each sequence: its "first" token's, or the "mean" over its tokens, special ones too."""
+        if how == "first":
+            return self.first()
+        return torch.stack([part.mean(0) for part in self.last.split(self.lengths)])
+
     def padded(self, values: Tensor, fill: float = 0.0) -> Tensor:
         """[N, ...] per-token values as [S, T, ...], `fill` behind each sequence's end."""
         return pad_sequence(list(values.split(self.lengths)), batch_first=True, padding_value=fill)

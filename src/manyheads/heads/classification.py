@@ -33,6 +33,8 @@ class Classification(Head):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
+    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens, on which
+        sentence encoders such as MiniLM were trained, and from which they learn with fewer examples.
     :param metric: The metric for selection and the headline.
     """
 
@@ -46,6 +48,7 @@ class Classification(Head):
         *,
         max_length: int = 128,
         dropout: float = 0.1,
+        pooling: Literal["first", "mean"] = "first",
         metric: Literal["accuracy", "f1", "macro_f1", "matthews"] = "accuracy",
     ) -> None:
         super().__init__(width, labels)
@@ -57,6 +60,7 @@ class Classification(Head):
             raise ValueError(f"classification: metric f1 is for two labels. Found {len(names)}. {remedy}")
         self.metric = metric
         self.max_length = max_length
+        self.pooling = pooling
         self.names = names
         self.index = {name: index for index, name in enumerate(names)}
         self.dropout = nn.Dropout(dropout)
@@ -81,7 +85,7 @@ class Classification(Head):
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:
         """[B, C] logits."""
-        return self.output(self.dropout(states.first()))
+        return self.output(self.dropout(states.pooled(self.pooling)))
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
         total = functional.cross_entropy(outputs.float(), targets, reduction="sum", ignore_index=_IGNORED)

@@ -6,7 +6,7 @@ https://arxiv.org/abs/1810.04805, section 4.4 (SWAG).
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,16 +35,25 @@ class MultipleChoice(Head):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
+    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens, on which
+        sentence encoders such as MiniLM were trained, and from which they learn with fewer examples.
     """
 
     columns = ("text", "choices", "label")
     metric = "accuracy"
 
     def __init__(
-        self, width: int, labels: Sequence[str] | None, *, max_length: int = 128, dropout: float = 0.1
+        self,
+        width: int,
+        labels: Sequence[str] | None,
+        *,
+        max_length: int = 128,
+        dropout: float = 0.1,
+        pooling: Literal["first", "mean"] = "first",
     ) -> None:
         super().__init__(width, labels)
         self.max_length = max_length
+        self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(width, 1, bias=False)
         nn.init.normal_(self.output.weight, std=0.02)
@@ -69,7 +78,7 @@ class MultipleChoice(Head):
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:
         """[S] the score of each choice of each question, one after another."""
-        return self.output(self.dropout(states.first())).squeeze(-1)
+        return self.output(self.dropout(states.pooled(self.pooling))).squeeze(-1)
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
         padded = pad_sequence(list(outputs.float().split(list(counts))), batch_first=True, padding_value=-torch.inf)

@@ -31,6 +31,8 @@ class Regression(Head):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
+    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens, on which
+        sentence encoders such as MiniLM were trained, and from which they learn with fewer examples.
     :param low: The lowest label there can be.
     :param high: The highest label there can be.
     :param metric: The metric for selection and the headline.
@@ -46,6 +48,7 @@ class Regression(Head):
         *,
         max_length: int = 128,
         dropout: float = 0.1,
+        pooling: Literal["first", "mean"] = "first",
         low: float | None = None,
         high: float | None = None,
         metric: Literal["pearson", "spearman"] = "pearson",
@@ -56,6 +59,7 @@ class Regression(Head):
             raise ValueError(f"regression: low and high are not a range. Found low = {low}, high = {high}. {remedy}")
         self.metric = metric
         self.max_length = max_length
+        self.pooling = pooling
         self.low, self.high = low, high
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(width, 1)
@@ -89,7 +93,7 @@ class Regression(Head):
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:
         """[B] answers, scaled to 0 ... 1 if the range is declared."""
-        return self.output(self.dropout(states.first())).squeeze(-1)
+        return self.output(self.dropout(states.pooled(self.pooling))).squeeze(-1)
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
         outputs, targets = outputs.float(), targets.float()
