@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: demo test check format bench clean
 
 demo: .venv/ready
-	$(BIN)/manyheads run studies/quickstart.toml
+	$(BIN)/manyheads run studies/quickstart.toml --workers 2
 
 test: .venv/ready
 	$(BIN)/pytest -n 2

@@ -100,6 +100,7 @@ def test_defined_has_no_reason():
 
 ITEMS = {
     "mean": numbers(1, 60)[:, :1],
+    "mean_of_part": pairs(4, 60, 2),
     "matthews": pairs(1, 60, 4),
     "macro_f1": pairs(2, 60, 4),
     "f1": pairs(3, 60, 2),
@@ -136,3 +137,9 @@ def test_a_resample_of_one_value_is_undefined_not_a_rounding_error(kind):
         weights = np.zeros(len(items))
         weights[row] = 7
         assert np.isnan(KINDS[kind].value((weights @ statistics) * (1 / 7)))
+
+
+def test_mean_of_part_by_hand():
+    items = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0.5, 1.0]])
+    assert score(Measure("mean_of_part", items)) == pytest.approx(0.5)
+    assert score(Measure("mean_of_part", items * [1.0, 0.0])) is None

@@ -57,6 +57,14 @@ def _mean_value(means: np.ndarray) -> np.ndarray:
     return means[..., 0]
 
 
+def _mean_of_part_statistics(items: np.ndarray) -> np.ndarray:
+    return np.stack([items[:, 0] * items[:, 1], items[:, 1]], axis=1)
+
+
+def _mean_of_part_value(means: np.ndarray) -> np.ndarray:
+    return _divide(means[..., 0], means[..., 1], means[..., 1] > 0)
+
+
 def _matthews_statistics(items: np.ndarray) -> np.ndarray:
     gold, predicted = _gold_and_predicted(items)
     correct = (items[:, :1] == items[:, 1:2]).astype(np.float64)
@@ -121,6 +129,7 @@ def _pearson_value(means: np.ndarray) -> np.ndarray:
 
 KINDS: dict[str, Kind] = {
     "mean": Kind(_mean_statistics, _mean_value),
+    "mean_of_part": Kind(_mean_of_part_statistics, _mean_of_part_value),
     "matthews": Kind(_matthews_statistics, _matthews_value),
     "f1": Kind(_f1_statistics, _f1_value),
     "macro_f1": Kind(_macro_f1_statistics, _macro_f1_value),

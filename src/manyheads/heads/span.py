@@ -41,7 +41,8 @@ class Span(Head):
     Loss: the mean over the labelled windows of (CE_start + CE_end) / 2. Some papers add the two instead, which doubles
     the task's weight in a mixture: `loss = "sum"`.
 
-    Metrics: exact and f1 by the official rules, of v2.0 if `nullable`, of v1.1 if not.
+    Metrics: exact and f1 by the official rules, of v2.0 if `nullable`, of v1.1 if not; if `nullable` also over the
+    questions that have an answer (HasAns_exact, HasAns_f1) and over those that have none (NoAns_exact).
 
     :param max_length: The longest window, question and special tokens included.
     :param stride: How many pieces a window lies after the one before (BERT's doc_stride; not the overlap).
@@ -225,7 +226,15 @@ class Span(Head):
         rule = scores_v2 if self.nullable else scores_v1
         pairs = [rule(p["answer"], g["answers"]["text"]) for p, g in zip(predictions, gold, strict=True)]
         items = np.array(pairs, dtype=np.float64).reshape(-1, 2)
-        return {"exact": Measure("mean", items[:, :1]), "f1": Measure("mean", items[:, 1:])}
+        measures = {"exact": Measure("mean", items[:, :1]), "f1": Measure("mean", items[:, 1:])}
+        if self.nullable:
+            answered = np.array([bool(g["answers"]["text"]) for g in gold], dtype=np.float64)
+            for name, part in (("HasAns", answered), ("NoAns", 1 - answered)):
+                for index, kind in enumerate(("exact", "f1")):
+                    measures[f"{name}_{kind}"] = Measure("mean_of_part", np.stack([items[:, index], part], axis=1))
+            # Without an answer, exact and F1 are the same by the official rules.
+            del measures["NoAns_f1"]
+        return measures
 
     def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """What SQuAD's official script prints, in percent. Best thresholds are searched with the best spans."""
