@@ -190,12 +190,14 @@ def _print_table(results: dict[str, Any]) -> None:
     from manyheads.tables import terminal
 
     header, *rows = terminal(results)
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if index == 0 else "right", max_width=32 if index == 0 else None)
     for row in rows:
         table.add_row(*row)
     Console(markup=False, highlight=False).print(table)
+    print("\nScores are means over seeds times 100, ± half the 95 % interval; below, the difference to the baseline:")
+    print("helps, hurts, same (no difference that matters), ? (cannot tell).")
 
 
 def main() -> None:

@@ -144,6 +144,10 @@ def level(axes: Axes, entry: Mapping[str, Any] | None, *, upright: bool) -> None
         (axes.axvline if upright else axes.axhline)(100 * entry["mean"], color=INK, linewidth=1, linestyle=DASHES[1])
 
 
+KEY = 32
+"""The longest label that fits beside another in a key."""
+
+
 def key_height(entries: int) -> float:
     """How many points a key with so many entries takes."""
     return 19 * math.ceil(entries / 2) + 14
@@ -157,7 +161,9 @@ def key(sheet: Sheet, entries: Sequence[tuple[str, str, Any]]) -> None:
         width, line = (10, "-") if dashes is None else (2.2, dashes)
         ends = [x / WIDTH, (x + 24) / WIDTH]
         sheet.add_artist(Line2D(ends, [y, y], color=colour, linewidth=width, linestyle=line))
-        sheet.text(ends[1] + 8 / WIDTH, y, label.replace("\n", " "), va="center")
+        short = label.replace("\n", " ")
+        short = short if len(short) <= KEY else f"{short[: KEY - 1]}…"
+        sheet.text(ends[1] + 8 / WIDTH, y, short, va="center")
 
 
 def finish(sheet: Sheet, name: str, title: str, reading: str, alt: str) -> Figure:

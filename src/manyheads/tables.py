@@ -55,9 +55,18 @@ def write(results: Results, out: Path) -> list[Path]:
 
 
 def terminal(results: Results) -> list[list[str]]:
-    """The main table, the header first, for the command line to print."""
+    """The main table, the header first, narrow enough for a terminal: a difference stands below its score."""
     grid = main_table(results)
-    return [list(grid.header), *(list(row) for row in grid.rows)]
+    tasks = list(results["tasks"])
+    header = [grid.header[0], *(grid.header[1 + 2 * index].replace(" (", "\n(") for index in range(len(tasks)))]
+    rows = [
+        [row[0], *(_stacked(row[1 + 2 * i], row[2 + 2 * i]) for i in range(len(tasks))), *row[-2:]] for row in grid.rows
+    ]
+    return [[*header, *grid.header[-2:]], *rows]
+
+
+def _stacked(score: str, difference: str) -> str:
+    return "\n".join(filter(None, [score.replace(" (", "\n("), difference]))
 
 
 # ---- what the tables hold --------------------------------------------------------------------------------------------
