@@ -27,7 +27,7 @@ sampling = { name = "weighted", weights = { a = 1.0, b = 0.0 } }
 [arms.turns]
 sampling = { name = "alternating", order = ["b", "a"], portion = 0.5 }
 """
-SIZES = {"a": 10, "b": 4}
+EXAMPLES = {"a": 320, "b": 128}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def run_of(study, path: str) -> Run:
 
 
 def steps_of(study, path: str) -> list[tuple[str, ...]]:
-    return list(layout(run_of(study, path), study, SIZES).steps)
+    return list(layout(run_of(study, path), study, EXAMPLES).steps)
 
 
 def test_the_runs_of_a_study(study):
@@ -78,4 +78,28 @@ def test_turns(study):
 )
 def test_budgets(study, budget, expected):
     run = run_of(study, "joint/1")
-    assert len(layout(replace(run, arm=replace(run.arm, budget=budget)), study, SIZES).steps) == expected
+    assert len(layout(replace(run, arm=replace(run.arm, budget=budget)), study, EXAMPLES).steps) == expected
+
+
+def test_examples_are_counted_as_they_are(study):
+    # 33 rows in batches of 32 are passes of 32 and 1.
+    run = run_of(study, "alone/1/a")
+    run = replace(run, arm=replace(run.arm, budget=("examples", 66)))
+    assert len(layout(run, study, {"a": 33, "b": 128}).steps) == 4
+
+
+def test_an_arm_may_have_batches_of_its_own(study):
+    run = run_of(study, "alone/1/a")
+    run = replace(run, arm=replace(run.arm, training={**run.arm.training, "batch_size": 8}))
+    assert len(layout(run, study, EXAMPLES).steps) == 2 * 40
+
+
+@pytest.mark.parametrize("budget", [("steps", 500), ("examples", 5000), ("epochs", 0.5), ("epochs", 3)])
+def test_sequential_reaches_its_last_task_and_its_schedules_end_in_time(study, budget):
+    run = run_of(study, "joint/1")
+    sampling = replace(run.arm.sampling, name="sequential", settings={"order": ["a", "b"], "schedule": "restart"})
+    found = layout(replace(run, arm=replace(run.arm, budget=budget, sampling=sampling)), study, {"a": 3200, "b": 3200})
+    assert {task for step in found.steps for task in step} == {"a", "b"}
+    schedules = [change.schedule for change in found.changes.values() if change.schedule]
+    assert schedules[-1][1] == len(found.steps)
+    assert all(start < end <= len(found.steps) for start, end in schedules)

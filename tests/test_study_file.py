@@ -52,7 +52,7 @@ def test_an_arm_lists_only_what_differs(tmp_path):
     assert joint.budget == ("epochs", 2.0)
     assert joint.tasks == ("sst2", "mnli")
     assert study.arms["alone"].alone and not joint.alone
-    assert (study.tasks["sst2"].batch_size, study.tasks["mnli"].batch_size) == (32, 8)
+    assert (study.tasks["sst2"].batch_size, study.tasks["mnli"].batch_size) == (0, 8)
     assert study.name == "little"
 
 

@@ -75,4 +75,4 @@ class World:
 
 def weights_of(model: MultiTaskModel, task: str = "food") -> dict[str, torch.Tensor]:
     """The encoder's weights and those of one head."""
-    return {name: value for name, value in model.state_dict().items() if "_heads" not in name or f".{task}." in name}
+    return {name: value for name, value in model.state_dict().items() if "_heads" not in name or f".{task}:." in name}

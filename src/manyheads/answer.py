@@ -76,32 +76,53 @@ def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str])
         return [Problem(where, "should be a JSON object", shown(example), 'For example {"text": "A fine film."}')]
     problems = []
     for task in tasks:
-        for column in model.head(task).columns:
-            if column in ("label", "answers"):
-                continue
-            value = example.get(column)
-            good = (
-                isinstance(value, list) and len(value) > 1
-                if column == "choices"
-                else isinstance(value, str) and value.strip()
-            )
-            if not good:
-                wanted = "a list of at least two texts" if column == "choices" else "a text that is not empty"
-                problems.append(
-                    Problem(where, f'"{column}" should be {wanted}', shown(value), f"The task {task} asks for it.")
-                )
+        for column in _asked(model, task):
+            good, wanted = _CHECKS.get(column, _CHECKS["text"])
+            if not good(example.get(column)):
+                what = f'"{column}" should be {wanted}'
+                problems.append(Problem(where, what, shown(example.get(column)), f"The task {task} asks for it."))
     return problems or {**example, "id": example.get("id", where.rsplit(":", 1)[1])}
 
 
+def _asked(model: MultiTaskModel, task: str) -> list[str]:
+    """The columns that a task was trained on and that a question must therefore have."""
+    head = model.head(task)
+    trained = model.specification["tasks"][task].get("columns", head.columns)
+    return [name for name in (*head.columns, *head.optional) if name in trained and name not in ("label", "answers")]
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and _encodes(value)
+
+
+def _encodes(value: str) -> bool:
+    """False if half of a surrogate pair stands in the text, which no tokenizer takes."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(_text(one) for one in value)
+
+
+_CHECKS = {"text": (_text, "a text that is not empty"), "choices": (_texts, "a list of at least two texts")}
+
+
 def _chunks(examples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Lines to answer together. A mistake further down never costs the answers to the lines above it."""
     chunk: list[dict[str, Any]] = []
-    for example in examples:
-        chunk.append(example)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
+    refused: StudyError | None = None
+    try:
+        for example in examples:
+            chunk.append(example)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+    except StudyError as error:
+        refused = error
     if chunk:
         yield chunk
+    if refused is not None:
+        raise refused
 
 
 def _answers(model: MultiTaskModel, tasks: Sequence[str], lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

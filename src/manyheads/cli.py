@@ -70,7 +70,8 @@ def run(
         _print_table(results)
         print(f"\n{results['answer']}\n\nReport: {where / 'report.html'}")
     for failure in failed:
-        print(f"failed: {failure['path']}: {failure['reason']}", file=sys.stderr)
+        run = "/".join(str(failure[key]) for key in ("arm", "seed", "task") if failure[key] is not None)
+        print(f"failed: {run}: {failure['reason']}", file=sys.stderr)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -163,7 +164,7 @@ def _problems_shown(as_json: bool) -> Iterator[None]:
     except StudyError as error:
         _refuse(error, as_json)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; `manyheads run` with the same study and --out goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from manyheads import __version__, plots, report, tables
 from manyheads.compare import compare
 from manyheads.execute import execute
+from manyheads.model import build_model
 from manyheads.plan import Run, runs
 from manyheads.progress import Progress
-from manyheads.run import RECORD, Workshop, run_settings, write_json
+from manyheads.records import FINISHED, read_records
+from manyheads.run import Workshop, run_settings, specification
 from manyheads.study import Study
 from manyheads.study_file import read_study
 from manyheads.tasks import TaskData, read_tasks
@@ -24,7 +27,7 @@ def conduct(
 ) -> tuple[dict[str, Any], Path, list[dict[str, Any]]]:
     """Run a study to its end.
 
-    :returns: The results, the folder they are in, and the runs that failed (`path` and `reason`).
+    :returns: The results, the folder they are in, and the runs that failed (`arm`, `seed`, `task`, `reason`).
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
     """
     study = read_study(path, code)
@@ -33,18 +36,18 @@ def conduct(
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
     workshop = Workshop(study, tasks, data, code)
-    todo = _unfinished(workshop, out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "study.toml").write_text(study.text, "utf-8")
+    plan = comparison_plan(study, tasks)
+    todo = _unfinished(workshop, out, plan)
+    _check_models(workshop, todo)
+    _open_folder(out, study)
     all_runs = runs(study)
     progress.say(f"{len(all_runs)} runs in {out}: {len(all_runs) - len(todo)} finished, {len(todo)} to do")
     progress.expect(sum(len(workshop.layout(run).steps) for run in todo))
     execute(todo, workshop, out, progress.report, workers=workers)
     progress.say("comparing")
-    results = compare(out, comparison_plan(study, tasks))
-    write_json(out / RESULTS, results)
+    results = compare(out, plan)
     present(results, out)
-    return results, out, _failed(all_runs, out)
+    return results, out, results["failed"]
 
 
 def present(results: Mapping[str, Any], out: Path) -> None:
@@ -61,10 +64,14 @@ def read_results(out: Path) -> dict[str, Any]:
     :raises StudyError: If there are none.
     """
     try:
-        return json.loads((out / RESULTS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        results = json.loads((out / RESULTS).read_text("utf-8"))
+        missing = {"study", "arms", "tasks", "scores", "comparisons", "answer"} - set(results)
+        if missing:
+            raise ValueError(f"lacks {', '.join(sorted(missing))}")
+    except (OSError, ValueError, TypeError) as error:
         remedy = "Give the folder that `manyheads run` wrote; run it to its end first."
         raise StudyError([Problem(str(out / RESULTS), "cannot be read", str(error), remedy)]) from error
+    return results
 
 
 def _folder(out: Path, fresh: bool) -> Path:
@@ -87,33 +94,55 @@ def _warn(tasks: Mapping[str, TaskData], progress: Progress) -> None:
             progress.say(f"{name}: warning: {warning}")
 
 
-def _unfinished(workshop: Workshop, out: Path) -> list[Run]:
-    """The runs without a finished record.
+def _open_folder(out: Path, study: Study) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "study.toml").write_text(study.text, "utf-8")
+    except OSError as error:
+        raise StudyError(
+            [Problem(str(out), f"cannot be written to: {error.strerror}", "", "Choose another --out.")]
+        ) from error
 
-    :raises StudyError: If a finished record is of other settings or other data than the study's.
+
+def _check_models(workshop: Workshop, todo: Sequence[Run]) -> None:
+    """Build every kind of model once, so that an encoder that is not there is known before anything is trained."""
+    problems: list[Problem] = []
+    kinds = {}
+    for run in todo:
+        plain = specification(run, {task: workshop.tasks[task] for task in run.tasks})
+        kinds.setdefault(json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])]), (run, plain))
+    for run, plain in kinds.values():
+        try:
+            build_model(plain, workshop.places, seed=0, code=workshop.code)
+        except StudyError as error:
+            problems += [replace(problem, where=f"arms.{run.arm.name}: {problem.where}") for problem in error.problems]
+    if problems:
+        raise StudyError(problems)
+
+
+def _unfinished(workshop: Workshop, out: Path, plan: Mapping[str, Any]) -> list[Run]:
+    """The runs without a finished record and its predictions.
+
+    :raises StudyError: If a finished run is of other settings, another version or other data than the study's.
     """
     problems, todo = [], []
-    hashes = {name: task.summary["hash"] for name, task in workshop.tasks.items()} if out.is_dir() else {}
+    records = {record.path: record for record in read_records(out, plan)}
     for run in runs(workshop.study):
-        record = _record(out / run.path / RECORD)
-        if record.get("status") != "finished":
+        record = records[run.path]
+        if record.status != FINISHED:
             todo.append(run)
             continue
-        problems += _differences(str(out / run.path), record["settings"], _as_json(run_settings(run, workshop)))
+        where, content = str(out / run.path), record.content
+        now = {"version": __version__, **run_settings(run, workshop)}
+        before = {"version": content.get("version"), **content.get("settings", {})}
+        problems += _differences(where, before, _as_json(now))
         for task in run.tasks:
-            if record["data"][task]["hash"] != hashes[task]:
+            if content.get("data", {}).get(task, {}).get("hash") != workshop.tasks[task].summary["hash"]:
                 what = f"the data of {task} has changed since this run"
-                problems.append(Problem(str(out / run.path), what, "", "Use --fresh, or another --out."))
+                problems.append(Problem(where, what, "", "Use --fresh, or another --out."))
     if problems:
         raise StudyError(problems)
     return todo
-
-
-def _record(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _as_json(value: Any) -> Any:
@@ -133,15 +162,6 @@ def _differences(where: str, before: Any, now: Any, key: str = "") -> list[Probl
         return []
     remedy = "Use --fresh, or another --out, to keep both."
     return [Problem(where, f"was trained with {key} = {shown(before)}", f"{shown(now)} in the study", remedy)]
-
-
-def _failed(all_runs: Sequence[Run], out: Path) -> list[dict[str, Any]]:
-    records = [(run, _record(out / run.path / RECORD)) for run in all_runs]
-    return [
-        {"path": run.path, "reason": record.get("reason", "no record")}
-        for run, record in records
-        if record.get("status") != "finished"
-    ]
 
 
 def comparison_plan(study: Study, tasks: Mapping[str, TaskData]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import numpy as np
 
 from manyheads.batches import encoded
 from manyheads.model import MultiTaskModel, build_model
-from manyheads.plan import Run, layout, runs, sampling_of
-from manyheads.run import specification
-from manyheads.study import Arm, Study
+from manyheads.plan import Run, batch_sizes, passes, runs, sampling_of
+from manyheads.run import Workshop, specification
+from manyheads.study import Arm
 from manyheads.study_file import read_study
-from manyheads.tasks import TaskData, read_tasks, sizes
+from manyheads.tasks import examples, read_tasks
 from manyheads.types import Table
 
 SAMPLE = 64
@@ -28,58 +28,55 @@ def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
     :raises StudyError: With every mistake in the study and its data.
     """
     study = read_study(path, code)
-    tasks = read_tasks(study, data, code)
+    workshop = Workshop(study, read_tasks(study, data, code), data, code)
     speed = _matrix_product_speed()
-    arms = {name: _arm(arm, study, tasks, speed, code) for name, arm in study.arms.items()}
+    arms = {name: _arm(arm, workshop, speed) for name, arm in study.arms.items()}
     return {
         "study": study.name,
         "question": study.question,
         "seeds": list(study.seeds),
-        "tasks": {name: {**task.summary, "batches": task.batches} for name, task in tasks.items()},
+        "tasks": {name: task.summary for name, task in workshop.tasks.items()},
         "arms": arms,
         "runs": len(runs(study)),
         "minutes": sum(arm["minutes"] for arm in arms.values()),
     }
 
 
-def _arm(arm: Arm, study: Study, tasks: Mapping[str, TaskData], speed: float, code: Path | None) -> dict[str, Any]:
+def _arm(arm: Arm, workshop: Workshop, speed: float) -> dict[str, Any]:
+    study, counts = workshop.study, examples(workshop.tasks)
     of_one_seed = [run for run in runs(study) if run.arm.name == arm.name and run.seed == study.seeds[0]]
-    layouts = [(run, layout(run, study, sizes(tasks), code)) for run in of_one_seed]
+    layouts = [(run, workshop.layout(run)) for run in of_one_seed]
     batches = {task: sum(plan.batches()[task] for _, plan in layouts) for task in arm.tasks}
-    flops = sum(_flops(run, study, tasks, plan.batches(), code) for run, plan in layouts)
+    flops = sum(_flops(run, workshop, plan.batches()) for run, plan in layouts)
     if arm.alone:
         shares, notes = dict.fromkeys(arm.tasks, 1.0), []
     else:
-        sampling = sampling_of(arm, arm.tasks, study, sizes(tasks), code)
+        sampling = sampling_of(of_one_seed[0], study, counts, workshop.code)
         shares, notes = sampling.expected_shares(), sampling.notes()
     return {
         "models": "one per task" if arm.alone else "joint",
         "runs": len(of_one_seed) * len(study.seeds),
         "steps": {run.task or "all": len(plan.steps) for run, plan in layouts},
         "shares": shares,
-        "epochs": {task: batches[task] / tasks[task].batches for task in arm.tasks},
+        "epochs": {task: batches[task] / each for task, each in passes(arm, study, counts).items()},
         "notes": notes,
         "minutes": flops * len(study.seeds) / (speed * EFFICIENCY) / 60,
     }
 
 
-def _flops(
-    run: Run, study: Study, tasks: Mapping[str, TaskData], batches: Mapping[str, int], code: Path | None
-) -> float:
+def _flops(run: Run, workshop: Workshop, batches: Mapping[str, int]) -> float:
     """About 6 operations per parameter and token for training, 2 for scoring (Kaplan et al., 2020, section 2.1)."""
-    model = build_model(
-        specification(run, {task: tasks[task] for task in run.tasks}), study.places(None), seed=0, code=code
-    )
+    tasks = {task: workshop.tasks[task] for task in run.tasks}
+    model = build_model(specification(run, tasks), workshop.places, seed=0, code=workshop.code)
     busy = sum(
         parameter.numel()
         for encoder in model.sharing.encoders()
         for name, parameter in encoder.named_parameters()
         if "embeddings" not in name and "pooler" not in name
     )
-    total = 0.0
-    for task in run.tasks:
-        given = tasks[task]
-        trained = batches[task] * given.task.batch_size * _tokens(model, task, given.train)
+    sizes, total = batch_sizes(run.arm, workshop.study), 0.0
+    for task, given in tasks.items():
+        trained = batches[task] * sizes[task] * _tokens(model, task, given.train)
         scored = 0 if given.reported is None else len(given.reported.rows) * _tokens(model, task, given.reported)
         total += busy * (6 * trained + 2 * scored)
     return total
@@ -108,7 +105,7 @@ def planned_lines(plan: Mapping[str, Any]) -> list[str]:
     """The plan as a person reads it."""
     lines = [plan["question"] or plan["study"], "", "Tasks"]
     for name, task in plan["tasks"].items():
-        trained = f"{task['train']:,} to train on in {task['batches']:,} batches"
+        trained = f"{task['train']:,} to train on"
         reported = f"{task['reported']:,} reported ({task['split']})" if task["reported"] else "not scored"
         lines.append(f"  {name}: {task['dataset']}, {task['head']}; {trained}, {reported}")
         lines += [f"    {count} left out: {reason}" for reason, count in task["dropped"].items()]

@@ -2,7 +2,8 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -12,9 +13,10 @@ from typing import Any
 import torch
 
 from manyheads import __version__
+from manyheads.machine import fingerprint
 from manyheads.plan import Run, runs
-from manyheads.run import RECORD, Workshop, fingerprint, run_once, run_settings, write_json
-from manyheads.study_file import read_study
+from manyheads.run import RECORD, Workshop, run_once, run_settings, write_json
+from manyheads.study import Study
 from manyheads.tasks import read_tasks
 
 Report = Callable[[Run, int, int, str], None]
@@ -53,8 +55,8 @@ def _in_processes(
 
     def start() -> _Worker:
         ours, theirs = context.Pipe()
-        study = workshop.study
-        arguments = (theirs, study.path, workshop.places.data, workshop.code, out, threads)
+        hashes = {name: task.summary["hash"] for name, task in workshop.tasks.items()}
+        arguments = (theirs, workshop.study, hashes, workshop.places.data, workshop.code, out, threads)
         process = context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -109,12 +111,25 @@ def _died(run: Run, code: int | None, workshop: Workshop, out: Path) -> dict[str
     return record
 
 
-def _work(pipe: Connection, study_path: Path, data: Path | None, code: Path | None, out: Path, threads: int) -> None:
+def _work(
+    pipe: Connection,
+    study: Study,
+    hashes: Mapping[str, str],
+    data: Path | None,
+    code: Path | None,
+    out: Path,
+    threads: int,
+) -> None:
+    """What a worker does: read the data once, then one run after another."""
+    # An interrupt goes to every process of a terminal; ours ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
-    study = read_study(study_path, code)
-    workshop = Workshop(study, read_tasks(study, data, code), data, code)
+    tasks = read_tasks(study, data, code)
+    if {name: task.summary["hash"] for name, task in tasks.items()} != hashes:
+        raise RuntimeError("the data has changed since the study began")
+    workshop = Workshop(study, tasks, data, code)
     known = {run.path: run for run in runs(study)}
-    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    with suppress(EOFError, BrokenPipeError):
         while (path := pipe.recv()) is not None:
             record = run_once(known[path], workshop, out, lambda *progress: pipe.send(("progress", progress)))
             pipe.send(("done", record))

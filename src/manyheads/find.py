@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,8 +38,10 @@ class Setting:
 
     @property
     def type(self) -> Any:
-        """The annotation as a type that pydantic can check a value against."""
-        return eval(self.annotation, dict(_ANNOTATIONS))
+        """The annotation as a type that pydantic can check a value against; anything, where it names other types."""
+        with suppress(NameError):
+            return eval(self.annotation, dict(_ANNOTATIONS))
+        return Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,12 @@ class Entry:
     class_name: str
     summary: str
     settings: tuple[Setting, ...]
+    path: Path
+
+    @property
+    def foreign(self) -> bool:
+        """True if it comes from a `--code` folder."""
+        return not self.path.is_relative_to(HERE)
 
 
 def close(found: str, choices: Iterable[str]) -> str:
@@ -62,6 +71,9 @@ def close(found: str, choices: Iterable[str]) -> str:
 
 def names(family: str, code: Path | None = None) -> list[str]:
     """The members of a family, ours and those of a `--code` folder."""
+    if code is not None and not code.is_dir():
+        remedy = "It holds folders such as weighting/, with a file for each method."
+        raise StudyError([Problem("--code", "is not a folder", str(code), remedy)])
     folders = [HERE / family] + ([code / family] if code else [])
     return sorted({path.stem for folder in folders for path in folder.glob("[!_]*.py")})
 
@@ -82,9 +94,11 @@ def load(family: str, name: str, code: Path | None = None) -> type:
     path = _path(family, name, code)
     entry = _described(family, name, path)
     try:
-        module = _ours(family, name) if path.is_relative_to(HERE) else _foreign(family, name, path)
+        module = _foreign(family, name, path) if entry.foreign else _ours(family, name)
     except ImportError as error:
         missing = (error.name or "").split(".")[0]
+        if missing in ("", "manyheads"):
+            raise StudyError([Problem(str(path), f"cannot be imported: {error}")]) from error
         remedy = f'Run `pip install "manyheads[{EXTRAS[missing]}]"`.' if missing in EXTRAS else "Install it."
         problem = Problem(f"{family}: {name}", f"needs the package {missing}, which is not installed", "", remedy)
         raise StudyError([problem]) from error
@@ -101,8 +115,8 @@ def _foreign(family: str, name: str, path: Path) -> Any:
         spec = importlib.util.spec_from_file_location(full_name, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[full_name] = module
         spec.loader.exec_module(module)
+        sys.modules[full_name] = module
     return sys.modules[full_name]
 
 
@@ -117,14 +131,17 @@ def _path(family: str, name: str, code: Path | None) -> Path:
 
 @cache
 def _described(family: str, name: str, path: Path) -> Entry:
-    module = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        module = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise StudyError([Problem(str(path), f"not Python that can be read: {error}")]) from error
     classes = [node for node in module.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
     if len(classes) != 1:
         found = ", ".join(node.name for node in classes) or "none"
         remedy = "Keep one public class; start the names of others with an underscore."
         raise StudyError([Problem(str(path), "a method file holds exactly one public class", found, remedy)])
     summary = (ast.get_docstring(module) or ast.get_docstring(classes[0]) or "").split("\n")[0]
-    return Entry(family, name, classes[0].name, summary, tuple(_settings(classes[0])))
+    return Entry(family, name, classes[0].name, summary, tuple(_settings(classes[0])), path)
 
 
 def _settings(node: ast.ClassDef) -> list[Setting]:

@@ -24,20 +24,23 @@ class MultiTaskModel(nn.Module):
     """Several tasks' heads over what they share.
 
     :param specification: Plain values from which the same model can be built again: `encoder` and `sharing` (name and
-        settings), and for each task its `head` (name and settings) and `labels`.
+        settings), and for each task its `head` (name and settings), `labels`, and the `columns` of its data.
+    :param code: The folder of `--code`, for heads that start anew.
     """
 
-    def __init__(self, sharing: Sharing, heads: Mapping[str, Head], specification: Mapping[str, Any]) -> None:
+    def __init__(
+        self, sharing: Sharing, heads: Mapping[str, Head], specification: Mapping[str, Any], code: Path | None = None
+    ) -> None:
         super().__init__()
         self.sharing = sharing
-        # A module's name must not hold a dot, and a task's name never holds a colon.
-        self._heads = nn.ModuleDict({task.replace(".", ":"): head for task, head in heads.items()})
+        self.code = code
+        self._heads = nn.ModuleDict({_key(task): head for task, head in heads.items()})
         self.tasks = list(heads)
         self.specification = dict(specification)
 
     def head(self, task: str) -> Any:
         """The head of a task."""
-        return self._heads[task.replace(".", ":")]
+        return self._heads[_key(task)]
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -67,7 +70,7 @@ class MultiTaskModel(nn.Module):
 
     def fresh_head(self, task: str, seed: int) -> None:
         """Start a task's head anew."""
-        new = _head(self.specification["tasks"][task], self.head(task).width, None, seed)
+        new = _head(self.specification["tasks"][task], self.head(task).width, self.code, seed)
         self.head(task).load_state_dict(new.state_dict())
 
     def save(self, folder: Path) -> None:
@@ -85,6 +88,11 @@ class MultiTaskModel(nn.Module):
         if inner:
             save_file(inner, folder / WEIGHTS, metadata={"format": "pt"})
         save_file(rest, folder / HEADS, metadata={"format": "pt"})
+
+
+def _key(task: str) -> str:
+    """A module's name holds no dot (and a task's name no colon), and is none of a module's own attributes."""
+    return f"{task.replace('.', ':')}:"
 
 
 def _encoder_prefix(model: MultiTaskModel) -> str:
@@ -134,7 +142,7 @@ def build_model(
         sharing = sharing_class(
             lambda: next(made, None) or make_encoder(), heads, **specification["sharing"]["settings"]
         )
-    return MultiTaskModel(sharing, heads, specification)
+    return MultiTaskModel(sharing, heads, specification, code)
 
 
 def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
@@ -145,14 +153,16 @@ def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
     try:
         specification = json.loads((folder / CONFIG).read_text("utf-8"))[OURS]
         state = load_file(folder / HEADS)
-    except (OSError, ValueError, KeyError) as error:
-        what = "not a model that manyheads saved"
-        raise StudyError([Problem(str(folder), what, str(error), "Give the folder <arm>/<seed>/model.")]) from error
-    model = build_model(specification, Places(folder), seed=0, code=code, saved=folder)
-    if (folder / WEIGHTS).is_file():
-        prefix = _encoder_prefix(model)
-        state |= {prefix + name: tensor for name, tensor in load_file(folder / WEIGHTS).items()}
-    model.load_state_dict(state, strict=True)
+        model = build_model(specification, Places(folder), seed=0, code=code, saved=folder)
+        if (folder / WEIGHTS).is_file():
+            prefix = _encoder_prefix(model)
+            state |= {prefix + name: tensor for name, tensor in load_file(folder / WEIGHTS).items()}
+        model.load_state_dict(state, strict=True)
+    except StudyError:
+        raise
+    except Exception as error:  # whatever is wrong with a file, the person needs to know which folder
+        what, found = "not a model that manyheads saved, or a damaged one", str(error).splitlines()[0]
+        raise StudyError([Problem(str(folder), what, found, "Give the folder <arm>/<seed>/model.")]) from error
     return model.eval()
 
 

@@ -76,7 +76,7 @@ def linear_schedule(step: float, steps: float, warmup: float) -> float:
     Devlin et al., 2019, appendix A.2 (warm-up over the first tenth, then linear decay to 0).
     """
     falling = (steps - step) / ((1 - warmup) * steps)
-    return min(step / (warmup * steps), falling) if warmup > 0 else falling
+    return max(0.0, min(step / (warmup * steps), falling) if warmup > 0 else falling)
 
 
 def set_learning_rate(

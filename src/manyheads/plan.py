@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,73 +59,105 @@ def runs(study: Study) -> list[Run]:
     ]
 
 
-def sampling_of(arm: Arm, tasks: Sequence[str], study: Study, sizes: Mapping[str, int], code: Path | None) -> Sampling:
-    """The schedule of a run over these tasks; a model with one task just takes its batches."""
-    choice = Choice("proportional") if arm.alone else arm.sampling
+def batch_sizes(arm: Arm, study: Study) -> dict[str, int]:
+    """How many examples of each of an arm's tasks a batch holds: the task's own number, or the arm's."""
+    return {task: study.tasks[task].batch_size or arm.training["batch_size"] for task in arm.tasks}
+
+
+def passes(arm: Arm, study: Study, examples: Mapping[str, int]) -> dict[str, int]:
+    """How many batches one pass over each task's training examples takes."""
+    return {task: -(-examples[task] // size) for task, size in batch_sizes(arm, study).items()}
+
+
+def sampling_of(run: Run, study: Study, examples: Mapping[str, int], code: Path | None) -> Sampling:
+    """The schedule of a run; a model with one task just takes its batches."""
+    choice = Choice("proportional") if run.arm.alone else run.arm.sampling
     method: Any = find.load("sampling", choice.name, code)
-    types = {task: study.tasks[task].head.name for task in tasks}
-    return method({task: sizes[task] for task in tasks}, types, **choice.settings)
+    sizes = passes(run.arm, study, examples)
+    types = {task: study.tasks[task].head.name for task in run.tasks}
+    return method({task: sizes[task] for task in run.tasks}, types, **choice.settings)
 
 
-def layout(run: Run, study: Study, sizes: Mapping[str, int], code: Path | None = None) -> Layout:
-    """Every step of a run. `sizes`: how many batches one pass over each task's training data takes."""
-    if run.arm.match == "steps":
-        longest = max((_joint_steps(arm, run, study, sizes, code) for arm in study.arms.values()), default=0)
-        if longest:
-            return _laid_out(sampling_of(run.arm, run.tasks, study, sizes, code), run.seed, "steps", longest, {})
+def layout(run: Run, study: Study, examples: Mapping[str, int], code: Path | None = None) -> Layout:
+    """Every step of a run. `examples`: how many training examples each task has."""
     kind, amount = run.arm.budget
-    batch_sizes = {task: study.tasks[task].batch_size for task in run.tasks}
-    return _laid_out(sampling_of(run.arm, run.tasks, study, sizes, code), run.seed, kind, amount, batch_sizes)
+    if run.arm.match == "steps":
+        joint = [arm for arm in study.arms.values() if not arm.alone and run.task in arm.tasks]
+        steps = [len(layout(Run(arm, run.seed, None, ""), study, examples, code).steps) for arm in joint]
+        kind, amount = ("steps", max(steps)) if steps else (kind, amount)
+    sampling = sampling_of(run, study, examples, code)
+    budget = _Budget(kind, amount, batch_sizes(run.arm, study), examples)
+    return _laid_out(sampling, run.seed, budget)
 
 
-def _joint_steps(arm: Arm, run: Run, study: Study, sizes: Mapping[str, int], code: Path | None) -> int:
-    if arm.alone or run.task not in arm.tasks:
-        return 0
-    return len(layout(Run(arm, run.seed, None, ""), study, sizes, code).steps)
+@dataclass
+class _Budget:
+    """When a run has had enough.
+
+    :param sizes: Examples in a batch of each task.
+    :param examples: Training examples of each task.
+    """
+
+    kind: str
+    amount: float
+    sizes: Mapping[str, int]
+    examples: Mapping[str, int]
+    seen: int = 0
+    used: Counter[str] = field(default_factory=Counter)
+
+    def epochs(self, sampling: Sampling) -> float:
+        """About how many epochs the budget comes to."""
+        if self.kind == "epochs":
+            return self.amount
+        batch = sum(share * self.sizes[task] for task, share in sampling.expected_shares().items())
+        batches = sum(sampling.sizes.values()) / sampling.expected_steps()
+        steps = self.amount if self.kind == "steps" else self.amount / (batch * max(1.0, batches))
+        return steps / sampling.expected_steps()
+
+    def spent(self, step: Step) -> bool:
+        """Count a step; True if the budget is spent with it."""
+        for task in step:
+            at = self.used[task] * self.sizes[task] % (-(-self.examples[task] // self.sizes[task]) * self.sizes[task])
+            self.seen += min(self.sizes[task], self.examples[task] - at)
+            self.used[task] += 1
+        return self.kind == "examples" and self.seen >= self.amount
 
 
-def _laid_out(sampling: Sampling, seed: int, kind: str, amount: float, batch_sizes: Mapping[str, int]) -> Layout:
+def _laid_out(sampling: Sampling, seed: int, budget: _Budget) -> Layout:
     steps: list[Step] = []
     changes: dict[int, Change] = {}
-    sampling.epochs = _epochs(sampling, kind, amount, batch_sizes)
+    sampling.epochs = budget.epochs(sampling)
     epoch = 0
-    while kind != "epochs" or epoch < amount:
+    while not _done(steps, epoch, budget):
         planned = sampling.plan(epoch, random.Random(derived_seed(seed, "sampling", epoch)))
         for at, change in sampling.changes(epoch).items():
             changes[len(steps) + at] = _moved(change, len(steps))
-        if kind == "epochs" and amount - epoch < 1:
-            planned = planned[: max(1, round(len(planned) * (amount - epoch)))]
-        steps += planned
+        if budget.kind == "epochs" and budget.amount - epoch < 1:
+            planned = planned[: max(1, round(len(planned) * (budget.amount - epoch)))]
         epoch += 1
-        enough = _enough(steps, kind, amount, batch_sizes)
-        if enough is not None:
-            steps = steps[:enough]
-            break
-    return Layout(steps, {at: change for at, change in changes.items() if at < len(steps)})
+        for step in planned:
+            steps.append(step)
+            if budget.spent(step) or (budget.kind == "steps" and len(steps) >= budget.amount):
+                return Layout(steps, _kept(changes, len(steps)))
+    return Layout(steps, _kept(changes, len(steps)))
 
 
-def _epochs(sampling: Sampling, kind: str, amount: float, batch_sizes: Mapping[str, int]) -> float:
-    """About how many epochs a budget comes to."""
-    if kind == "epochs":
-        return amount
-    steps = amount if kind == "steps" else amount / (sum(batch_sizes.values()) / len(batch_sizes))
-    return max(1.0, steps / sampling.expected_steps())
+def _done(steps: Sequence[Step], epoch: int, budget: _Budget) -> bool:
+    return budget.kind == "epochs" and epoch >= budget.amount and bool(steps)
 
 
 def _moved(change: Change, by: int) -> Change:
     if change.schedule is None:
         return change
-    return Change(change.fresh_heads, change.fresh_optimizer, (change.schedule[0] + by, change.schedule[1] + by))
+    return replace(change, schedule=(change.schedule[0] + by, change.schedule[1] + by))
 
 
-def _enough(steps: Sequence[Step], kind: str, amount: float, batch_sizes: Mapping[str, int]) -> int | None:
-    """After how many steps the budget is spent; None if it is not yet."""
-    if kind == "steps":
-        return int(amount) if len(steps) >= amount else None
-    if kind == "examples":
-        seen = 0
-        for index, step in enumerate(steps):
-            seen += sum(batch_sizes[task] for task in step)
-            if seen >= amount:
-                return index + 1
-    return None
+def _kept(changes: Mapping[int, Change], steps: int) -> dict[int, Change]:
+    """The changes within the run; the last schedule ends with it, sooner or later than was expected."""
+    kept = {at: change for at, change in changes.items() if at < steps}
+    for at in sorted(kept, reverse=True):
+        schedule = kept[at].schedule
+        if schedule is not None:
+            kept[at] = replace(kept[at], schedule=(schedule[0], steps))
+            break
+    return kept

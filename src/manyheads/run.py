@@ -1,10 +1,8 @@
 """One run from top to bottom: data, model, training, scores, record. A study is many of them."""
 
-import importlib.metadata
+import hashlib
 import json
 import os
-import platform
-import resource
 import time
 import traceback
 from collections import Counter
@@ -13,18 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from manyheads import __version__, find
 from manyheads.batches import TrainingData, encoded
 from manyheads.evaluate import predict, scores
+from manyheads.machine import fingerprint, forget_peak_memory, peak_memory
 from manyheads.model import MultiTaskModel, build_model
 from manyheads.optimization import optimizer_for
-from manyheads.plan import Layout, Run, layout
+from manyheads.plan import Layout, Run, batch_sizes, layout
 from manyheads.study import Choice, Study
-from manyheads.tasks import TaskData, sizes
+from manyheads.tasks import TaskData, examples
 from manyheads.train import train
-from manyheads.types import Encoded, Measure, Places, StepRecord, StudyError, Table
+from manyheads.types import Encoded, Measure, Places, StepRecord, Table
 
 RECORD, METRICS = "record.json", "metrics.jsonl"
 Progress = Callable[[int, int, str], None]
@@ -52,7 +49,7 @@ class Workshop:
 
     def layout(self, run: Run) -> Layout:
         """Every step of a run."""
-        return layout(run, self.study, sizes(self.tasks), self.code)
+        return layout(run, self.study, examples(self.tasks), self.code)
 
 
 def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dict[str, Any]:
@@ -62,13 +59,16 @@ def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dic
     """
     folder = out / run.path
     folder.mkdir(parents=True, exist_ok=True)
+    forget_peak_memory()
     record = {
         "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
         "settings": run_settings(run, workshop), "fingerprint": fingerprint(run.arm.training["precision"]),
     }  # fmt: skip
     try:
         record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, progress)}
-    except (ArithmeticError, RuntimeError, StudyError, OSError, MemoryError) as error:
+    except BrokenPipeError:  # nobody is left to tell; the run is for the next command
+        raise
+    except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         record |= {"status": "failed", "reason": reason, "traceback": traceback.format_exc()}
     write_json(folder / RECORD, record)
@@ -80,9 +80,10 @@ def _trained_and_scored(run: Run, workshop: Workshop, folder: Path, progress: Pr
     began = time.perf_counter()
     tasks = {task: workshop.tasks[task] for task in run.tasks}
     model = build_model(specification(run, tasks), workshop.places, seed=run.seed, code=workshop.code)
+    sizes = batch_sizes(run.arm, workshop.study)
     data = {
         task: TrainingData(
-            task, workshop.examples(model, run.arm.encoder, task, "train", given.train), given.task.batch_size, run.seed
+            task, workshop.examples(model, run.arm.encoder, task, "train", given.train), sizes[task], run.seed
         )
         for task, given in tasks.items()
     }
@@ -196,7 +197,7 @@ def _cost(
         "seconds": dict(seconds),
         "tokens_per_second": tokens.total() / max(1e-9, sum(record.seconds for record in records)),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_memory": peak_memory(),
     }
 
 
@@ -211,6 +212,7 @@ def specification(run: Run, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
             task: {
                 "head": _plain(given.task.head),
                 "labels": None if given.train.labels is None else list(given.train.labels),
+                "columns": list(given.train.rows.column_names),
             }
             for task, given in tasks.items()
         },
@@ -219,48 +221,42 @@ def specification(run: Run, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
 
 def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
     """Everything that makes a run what it is. The same settings mean the same run."""
-    arm = run.arm
+    arm, sizes = run.arm, batch_sizes(run.arm, workshop.study)
+
+    def resolved(family: str, choice: Choice) -> dict[str, Any]:
+        return _resolved(family, choice, workshop.code)
+
     tasks = {
         name: {
-            "dataset": _plain(task.task.dataset), "head": _plain(task.task.head), "examples": task.task.examples,
-            "batch_size": task.task.batch_size, "report": task.split,
+            "dataset": resolved("datasets", task.task.dataset), "head": resolved("heads", task.task.head),
+            "examples": task.task.examples, "batch_size": sizes[name], "report": task.split,
         }
         for name, task in workshop.tasks.items() if name in run.tasks
     }  # fmt: skip
-    shared = {} if arm.alone else {key: _plain(getattr(arm, key)) for key in ("sampling", "weighting", "sharing")}
+    methods = () if arm.alone else ("sampling", "weighting", "sharing")
+    shared = {family: resolved(family, getattr(arm, family)) for family in methods}
     budget = {"match": "steps", "steps": len(workshop.layout(run).steps)} if arm.match else dict([arm.budget])
     return {
-        "seed": run.seed, "models": "one per task" if arm.alone else "joint", "encoder": _plain(arm.encoder),
-        "training": dict(arm.training), "budget": budget, "tasks": tasks, **shared,
-    }  # fmt: skip
+        "seed": run.seed,
+        "models": "one per task" if arm.alone else "joint",
+        "encoder": resolved("encoders", arm.encoder),
+        "training": dict(arm.training),
+        "budget": budget,
+        "tasks": tasks,
+        **shared,
+    }
+
+
+def _resolved(family: str, choice: Choice, code: Path | None) -> dict[str, Any]:
+    """A method with every setting, those of a default too; of a method from outside, also what its file holds."""
+    entry = find.describe(family, choice.name, code)
+    defaults = {setting.name: setting.default for setting in entry.settings if setting.default is not find.REQUIRED}
+    foreign = {"source": hashlib.sha256(entry.path.read_bytes()).hexdigest()[:16]} if entry.foreign else {}
+    return {"name": choice.name, "settings": {**defaults, **choice.settings}, **foreign}
 
 
 def _plain(choice: Choice) -> dict[str, Any]:
     return {"name": choice.name, "settings": dict(choice.settings)}
-
-
-def fingerprint(precision: str) -> dict[str, Any]:
-    """What else the bits depend on. Two runs with the same settings and fingerprint are the same run, bit for bit."""
-    packages = ("torch", "transformers", "tokenizers", "datasets", "numpy")
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in packages},
-        },
-        "threads": torch.get_num_threads(),
-        "device": "cpu",
-        "precision": precision,
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _card(run: Run, result: Mapping[str, Mapping[str, float | None]]) -> str:

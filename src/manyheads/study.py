@@ -58,7 +58,7 @@ class Task:
     """What is learned: data and the head that answers.
 
     :param examples: How many training examples are used, drawn once for the whole study; 0 for all.
-    :param batch_size: Examples of this task in a batch.
+    :param batch_size: Examples of this task in a batch; 0 for what `[training]` says.
     :param report: The split whose scores are reported; "" for the dataset's own choice, "none" for a task that only
         helps others and is not scored.
     """

@@ -118,12 +118,22 @@ class Checker:
 
     def optimizer(self, where: str, given: dict[str, Any]) -> dict[str, Any]:
         name = given.get("name")
-        if name not in OPTIMIZERS:
+        if not isinstance(name, str) or name not in OPTIMIZERS:
             self.problem(where, f"there is no {shown(name)}", "", find.close(str(name), OPTIMIZERS))
             return {"name": "adamw"}
         known = OPTIMIZERS[name]
         self.keys(where, given, {"name", *known})
-        return {"name": name, **{key: self.value(where, given, key, *known[key]) for key in known}}
+        values = {key: self.value(where, given, key, *known[key]) for key in known}
+        betas = values.get("betas", [0.9, 0.999])
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            self.problem(f"{where}.betas", "should be two numbers from 0 to below 1", shown(betas), "")
+        if not 0 <= values["weight_decay"] < float("inf"):
+            self.problem(f"{where}.weight_decay", "should be 0 or more", shown(values["weight_decay"]), "")
+        if not 0 < values.get("epsilon", 1.0) < float("inf"):
+            self.problem(f"{where}.epsilon", "should be more than 0", shown(values["epsilon"]), "")
+        if not 0 <= values.get("momentum", 0.0) < 1:
+            self.problem(f"{where}.momentum", "should be from 0 to below 1", shown(values["momentum"]), "")
+        return {"name": name, **values}
 
     def budget(self, where: str, table: dict[str, Any]) -> tuple[str, float]:
         at = f"{where}.budget" if "budget" in table else "budget"

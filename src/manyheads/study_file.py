@@ -15,7 +15,6 @@ from manyheads.study import (
     FAMILY_OF,
     STUDY_KEYS,
     TASK_KEYS,
-    TRAINING,
     UNSCORED,
     Arm,
     Choice,
@@ -25,6 +24,7 @@ from manyheads.study import (
 from manyheads.study_checks import NAME, Checker
 from manyheads.types import SPLITS, Problem, StudyError, shown
 
+RESERVED = {"figures", "tables", "study.toml", "results.json", "report.html"}
 LARGEST = 1_000_000
 """A study file is text that a person writes; anything larger than this many bytes is something else."""
 
@@ -102,17 +102,15 @@ class _Reader(Checker):
     def task(self, name: str, table: dict[str, Any]) -> Task:
         where = f"tasks.{name}"
         self.keys(where, table, TASK_KEYS)
-        default = self.raw.get("training", {})
-        batch_size = default.get("batch_size", TRAINING["batch_size"][1]) if isinstance(default, dict) else 32
         task = Task(
             name,
             self.choice(where, table, "dataset"),
             self.choice(where, table, "head"),
             self.value(where, table, "examples", int, 0),
-            self.value(where, table, "batch_size", int, batch_size),
+            self.value(where, table, "batch_size", int, 0),
             self.value(where, table, "report", str, ""),
         )
-        if isinstance(task.batch_size, int) and task.batch_size < 1 and "batch_size" in table:
+        if task.batch_size < 1 and "batch_size" in table:
             self.problem(f"{where}.batch_size", "should be 1 or more", shown(task.batch_size), "")
         if task.examples < 0:
             self.problem(f"{where}.examples", "should be 1 or more; leave it out for all", shown(task.examples), "")
@@ -127,12 +125,17 @@ class _Reader(Checker):
             for arm in self.swept(name, table, tasks):
                 if arm.name in arms or arm.name.lower() in {other.lower() for other in arms}:
                     self.problem(f"arms.{name}", "two arms get the same name", shown(arm.name), "Rename one.")
+                if arm.name.lower() in RESERVED:
+                    self.problem(f"arms.{name}", "is the name of a file of the study", shown(arm.name), "Rename it.")
                 arms[arm.name] = arm
         return arms
 
     def swept(self, name: str, table: dict[str, Any], tasks: Mapping[str, Task]) -> list[Arm]:
         leaves = list(_leaves(table.get("sweep", {})))
         if not leaves:
+            if "sweep" in table:
+                remedy = "For example { training.learning_rate = [1e-5, 3e-5] }."
+                self.problem(f"arms.{name}.sweep", "should be a table of lists", shown(table["sweep"]), remedy)
             return [self.arm(name, name, table, tasks, None)]
         for key, values in leaves:
             if not isinstance(values, list) or not values:
@@ -167,9 +170,18 @@ class _Reader(Checker):
         chosen = self.value(where, table, "tasks", list[str], list(tasks))
         for unknown in [task for task in chosen if task not in tasks]:
             self.problem(f"{where}.tasks", f'there is no task "{unknown}"', "", find.close(unknown, tasks))
+        for twice in dict.fromkeys(task for task in chosen if chosen.count(task) > 1):
+            self.problem(f"{where}.tasks", "names a task twice", shown(twice), "Name it once.")
         chosen = tuple(task for task in dict.fromkeys(chosen) if task in tasks)
         if tasks and not chosen:
             self.problem(f"{where}.tasks", "an arm trains at least one task", shown(table.get("tasks")), "Name some.")
+        for key in ("sampling", "weighting", "sharing"):
+            if alone and key in table:
+                what = "has no effect where each task has a model of its own"
+                self.problem(f"{where}.{key}", what, "", "Leave it out, or leave out `models`.")
+        if isinstance(table.get("training"), dict) and "selection_examples" in table["training"]:
+            what = "is the same for all arms"
+            self.problem(f"{where}.training.selection_examples", what, "", "Set it in [training].")
         training = {**self.training("", self.raw), **self.training(where, table, only_given=True)}
         inherited = {key: self.choice(where if key in table else "", {**self.raw, **table}, key) for key in DEFAULTS}
         arm = Arm(
@@ -218,6 +230,8 @@ def _leaves(table: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _with(table: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
-    """A copy of nested tables with one value set."""
+    """A copy of nested tables with one value set. What is no table where one is needed stays, for the check to find."""
     inner = table.get(keys[0], {}) if len(keys) > 1 else None
+    if inner is not None and not isinstance(inner, dict):
+        return table
     return {**table, keys[0]: value if inner is None else _with(dict(inner), keys[1:], value)}

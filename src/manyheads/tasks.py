@@ -31,15 +31,11 @@ class TaskData:
     split: str
     selection: Table | None
 
-    @property
-    def batches(self) -> int:
-        """How many batches one pass takes."""
-        return -(-len(self.train.rows) // self.task.batch_size)
-
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What the record says about the data."""
         tables = [self.train] if self.reported is None else [self.train, self.reported]
+        heard = [] if self.selection is None else [self.selection]
         dropped: dict[str, int] = {}
         for table in tables:
             for reason, count in table.dropped.items():
@@ -55,7 +51,7 @@ class TaskData:
             "labels": self.train.labels,
             "dropped": dropped,
             "warnings": [str(problem) for table in tables for problem in table.warnings],
-            "hash": content_hash(*tables),
+            "hash": content_hash(*tables, *heard),
         }
 
 
@@ -83,8 +79,8 @@ def _within(task: str, where: str) -> str:
 
 def _needs_scores(study: Study, code: Path | None) -> bool:
     arms = [arm for arm in study.arms.values() if not arm.alone]
-    wanted = {("sampling", arm.sampling.name) for arm in arms} | {("weighting", arm.weighting.name) for arm in arms}
-    return any(getattr(find.load(family, name, code), "needs_scores", False) for family, name in sorted(wanted))
+    methods: list[Any] = [find.load("weighting", name, code) for name in sorted({arm.weighting.name for arm in arms})]
+    return any(method.needs_scores for method in methods)
 
 
 def _read(task: Task, study: Study, data: Path | None, code: Path | None, listening: bool) -> TaskData:
@@ -94,7 +90,10 @@ def _read(task: Task, study: Study, data: Path | None, code: Path | None, listen
     train = _required(dataset, TRAIN, f"tasks.{task.name}")
     if split == UNSCORED:
         _check(task, {TRAIN: train}, code)
-        return TaskData(task, _limited(task, train), None, split, None)
+        selection = None
+        if listening:
+            train, selection = _selection(dataset, task, train, split, _selection_examples(study))
+        return TaskData(task, _limited(task, train), None, split, selection)
     reported = _required(dataset, split, f"tasks.{task.name}")
     if not reported.labelled:
         remedy = f'Choose another with `report`, for example "{VALIDATION}".'
@@ -106,7 +105,7 @@ def _read(task: Task, study: Study, data: Path | None, code: Path | None, listen
     train = replace(train, warnings=[*train.warnings, *warnings])
     selection = None
     if listening:
-        train, selection = _selection(dataset, task, train, split, int(_selection_examples(study)))
+        train, selection = _selection(dataset, task, train, split, _selection_examples(study))
     return TaskData(task, _limited(task, train), reported, split, selection)
 
 
@@ -176,6 +175,6 @@ def content_hash(*tables: Table) -> str:
     return digest.hexdigest()
 
 
-def sizes(tasks: Mapping[str, TaskData]) -> dict[str, int]:
-    """How many batches one pass over each task's training data takes."""
-    return {name: task.batches for name, task in tasks.items()}
+def examples(tasks: Mapping[str, TaskData]) -> dict[str, int]:
+    """How many training examples each task has."""
+    return {name: len(task.train.rows) for name, task in tasks.items()}

@@ -136,7 +136,7 @@ def _change(
             optimizer.state.pop(parameter, None)
     if change.fresh_optimizer:
         optimizer.state.clear()
-    return schedule if change.schedule is None else (change.schedule[0], min(change.schedule[1], len(layout.steps)))
+    return schedule if change.schedule is None else change.schedule
 
 
 def _parameters(optimizer: optim.Optimizer) -> list[nn.Parameter]:

