@@ -38,7 +38,9 @@ ALLOWED = {
     "train": {"tensors", "model", "batches", "plan", "optimization", "weighting"},
     "evaluate": {"metrics", "model", "batches", "train"},
     "machine": set(),
-    "run": {"__init__", "machine", "find", "study", "tasks", "plan", "model", "batches", "train", "evaluate", "optimization"},
+    "run": {
+        "__init__", "machine", "find", "study", "tasks", "plan", "model", "batches", "train", "evaluate", "optimization",
+    },
     "execute": {"__init__", "machine", "study", "tasks", "plan", "run"},
     "score": {"metrics", "squad", "strict_json"},
     "intervals": {"metrics"},

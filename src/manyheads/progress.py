@@ -40,7 +40,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True)
 
     def expect(self, steps: int) -> None:
         """How many steps there are in all."""
