@@ -88,6 +88,8 @@ def _in_processes(
                     yield content
     finally:
         for worker in workers:
+            # One that was told to stop ends by itself and cleans up; one that is in a run is stopped.
+            worker.process.join(10 if worker.run is None else 0)
             worker.process.terminate()
             worker.process.join()
 
