@@ -88,16 +88,20 @@ def _in_processes(
                     yield content
     finally:
         for worker in workers:
-            # One that was told to stop ends by itself and cleans up; one that is in a run is stopped.
-            worker.process.join(10 if worker.run is None else 0)
-            worker.process.terminate()
-            worker.process.join()
+            _stop(worker)
 
 
 def _give(worker: _Worker, waiting: list[Run]) -> None:
     worker.run = waiting.pop(0) if waiting else None
     with suppress(BrokenPipeError):
         worker.pipe.send(worker.run.path if worker.run else None)
+
+
+def _stop(worker: _Worker) -> None:
+    """One that was told to stop ends by itself and cleans up; one that is in a run is stopped."""
+    worker.process.join(10 if worker.run is None else 0)
+    worker.process.terminate()
+    worker.process.join()
 
 
 def _died(run: Run, code: int | None, workshop: Workshop, out: Path) -> dict[str, Any]:
