@@ -39,7 +39,8 @@ ALLOWED = {
     "evaluate": {"metrics", "model", "batches", "train"},
     "machine": set(),
     "run": {
-        "__init__", "machine", "find", "study", "tasks", "plan", "model", "batches", "train", "evaluate", "optimization",
+        "__init__", "machine", "find", "study", "tasks", "plan", "model", "batches", "train", "evaluate",
+        "optimization",
     },
     "execute": {"__init__", "machine", "study", "tasks", "plan", "run"},
     "score": {"metrics", "squad", "strict_json"},
