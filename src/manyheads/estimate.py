@@ -19,7 +19,7 @@ from manyheads.types import Table
 SAMPLE = 64
 """Examples of a split from which its tokens are estimated."""
 EFFICIENCY = 0.6
-"""The share of a matrix product's speed that training reaches here; docs/results says where it was seen."""
+"""The share of a matrix product's speed that training is assumed to reach. A guess, not a measurement."""
 
 
 def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
