@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,63 @@ def test_a_missing_extra_is_named(tmp_path):
     (tmp_path / "weighting" / "lacking.py").write_text("import torchjd.nothing_here\n\nclass Lacking: ...\n")
     with pytest.raises(StudyError, match=r"pip install \"manyheads\[methods\]\""):
         find.load("weighting", "lacking", tmp_path)
+
+
+def weighting_of_ones_own(folder, body: str, base: str = "Weighting", imports: str = "") -> Path:
+    (folder / "weighting").mkdir(parents=True)
+    text = f"from manyheads.weighting import Weighting\n{imports}\n\nclass Mine({base}):\n    {body}\n"
+    (folder / "weighting" / "mine.py").write_text(text, "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("body", "base", "expected"),
+    [
+        ("pass", "Weighting", False),  # the contract's
+        ("needs_scores = True", "Weighting", True),
+        ("needs_scores: bool = True", "Weighting", True),
+        ("needs_scores, x = True, 1", "Weighting", True),
+        ("needs_scores = not accumulates if (accumulates := False) else True", "Weighting", True),
+        ("if True:\n        needs_scores = True", "Weighting", True),
+        ("pass", "DynamicTaskPrioritization", True),  # not of the contract: the class has to tell
+    ],
+)
+def test_a_constant_is_that_of_the_class(tmp_path, body, base, expected):
+    imports = "from manyheads.weighting.dynamic_task_prioritization import DynamicTaskPrioritization"
+    folder = weighting_of_ones_own(tmp_path, body, base, imports)
+    assert find.constant("weighting", "mine", "needs_scores", folder) is expected
+    assert find.load("weighting", "mine", folder).needs_scores is expected
+
+
+def test_two_folders_may_have_methods_of_the_same_name(tmp_path, monkeypatch):
+    one, other = (weighting_of_ones_own(tmp_path / name, f"accumulates = {name == 'one'}") for name in ("one", "other"))
+    monkeypatch.chdir(tmp_path)
+    assert find.load("weighting", "mine", one).accumulates and not find.load("weighting", "mine", other).accumulates
+    relative = Path("other")
+    assert find.load("weighting", "mine", relative) is find.load("weighting", "mine", relative)
+
+
+def test_what_the_source_tells_is_not_loaded(tmp_path):
+    folder = weighting_of_ones_own(tmp_path, "accumulates = True", imports="import no_such_package")
+    assert find.constant("weighting", "mine", "accumulates", folder) is True
+    with pytest.raises(StudyError, match="needs the package no_such_package"):
+        find.checks("weighting", "mine", folder)
+    (folder / "weighting" / "_mine_checks.py").write_text("def problems(tasks, settings, where):\n    return [where]\n")
+    assert find.checks("weighting", "mine", folder).problems([], {}, "w") == ["w"]
+    assert find.names("weighting", folder) == sorted([*find.names("weighting"), "mine"])
+
+
+def test_an_extra_that_a_method_needs_is_missed_without_loading_it(monkeypatch):
+    assert find.checks("weighting", "pcgrad") is None
+    monkeypatch.setitem(sys.modules, "torchjd", None)
+    with pytest.raises(StudyError, match=r"weighting: pcgrad: needs the package torchjd.*manyheads\[methods\]"):
+        find.checks("weighting", "pcgrad")
+
+
+def test_settings_with_the_defaults_of_the_others():
+    entry = find.describe("heads", "regression")
+    assert entry.resolved({"low": 1.0}) == {
+        "max_length": 128, "dropout": 0.1, "pooling": "first", "low": 1.0, "high": None, "metric": "pearson",
+    }  # fmt: skip
+    assert "weights" in find.describe("sampling", "weighted").resolved({"weights": {}})
+    assert "weights" not in find.describe("sampling", "weighted").resolved({})

@@ -1,4 +1,7 @@
-"""The plan of a study in figures: runs, steps, shares, epochs, and about what it will cost. Nothing is trained."""
+"""The plan of a study in figures: runs, steps, shares, epochs, and about what it will cost.
+
+Nothing is trained and no model is built; torch is not even imported, if the methods of the study are ours.
+"""
 
 import time
 from collections.abc import Mapping
@@ -7,52 +10,56 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.batches import encoded
-from manyheads.model import MultiTaskModel, build_model
-from manyheads.plan import Run, batch_sizes, passes, runs, sampling_of
-from manyheads.run import Workshop, specification
-from manyheads.study import Arm
+from manyheads import find
+from manyheads.plan import Run, batch_sizes, layout, passes, runs, sampling_of
+from manyheads.study import Arm, Study
 from manyheads.study_file import read_study
-from manyheads.tasks import examples, read_tasks
-from manyheads.types import Table
+from manyheads.tasks import TaskData, examples, read_tasks
+from manyheads.work import SAMPLE, Work, works
 
-SAMPLE = 64
-"""Examples of a split from which its tokens are estimated."""
 EFFICIENCY = 0.6
 """The share of a matrix product's speed that training is assumed to reach. A guess, not a measurement."""
 
 
 def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
-    """The plan of a study as plain values.
+    """The plan of a study as plain values; its minutes, and an arm's, are None if they cannot be told beforehand.
 
     :raises StudyError: With every mistake in the study and its data.
     """
     study = read_study(path, code)
-    workshop = Workshop(study, read_tasks(study, data, code), data, code)
-    speed = _matrix_product_speed()
-    arms = {name: _arm(arm, workshop, speed) for name, arm in study.arms.items()}
+    tasks = read_tasks(study, data, code)
+    costs = works(study, tasks, data, code)
+    speed = _matrix_product_speed() * EFFICIENCY
+    arms = {name: _arm(arm, study, tasks, costs[name], speed, code) for name, arm in study.arms.items()}
+    minutes = [arm["minutes"] for arm in arms.values()]
     return {
         "study": study.name,
         "question": study.question,
         "seeds": list(study.seeds),
-        "tasks": {name: task.summary for name, task in workshop.tasks.items()},
+        "tasks": {name: task.summary for name, task in tasks.items()},
         "arms": arms,
         "runs": len(runs(study)),
-        "minutes": sum(arm["minutes"] for arm in arms.values()),
+        "minutes": None if None in minutes else sum(minutes),
     }
 
 
-def _arm(arm: Arm, workshop: Workshop, speed: float) -> dict[str, Any]:
-    study, counts = workshop.study, examples(workshop.tasks)
+def _arm(
+    arm: Arm, study: Study, tasks: Mapping[str, TaskData], costs: Mapping[str, Work] | None, speed: float,
+    code: Path | None,
+) -> dict[str, Any]:  # fmt: skip
+    counts = examples(tasks)
     of_one_seed = [run for run in runs(study) if run.arm.name == arm.name and run.seed == study.seeds[0]]
-    layouts = [(run, workshop.layout(run)) for run in of_one_seed]
+    layouts = [(run, layout(run, study, counts, code)) for run in of_one_seed]
     batches = {task: sum(plan.batches()[task] for _, plan in layouts) for task in arm.tasks}
-    flops = sum(_flops(run, workshop, plan.batches()) for run, plan in layouts)
     if arm.alone:
         shares, notes = dict.fromkeys(arm.tasks, 1.0), []
     else:
-        sampling = sampling_of(of_one_seed[0], study, counts, workshop.code)
+        sampling = sampling_of(of_one_seed[0], study, counts, code)
         shares, notes = sampling.expected_shares(), sampling.notes()
+    minutes = None
+    if costs is not None:
+        operations = sum(_operations(run, plan.batches(), costs, study, tasks, code) for run, plan in layouts)
+        minutes = operations * len(study.seeds) / speed / 60
     return {
         "models": "one per task" if arm.alone else "joint",
         "runs": len(of_one_seed) * len(study.seeds),
@@ -60,34 +67,23 @@ def _arm(arm: Arm, workshop: Workshop, speed: float) -> dict[str, Any]:
         "shares": shares,
         "epochs": {task: batches[task] / each for task, each in passes(arm, study, counts).items()},
         "notes": notes,
-        "minutes": flops * len(study.seeds) / (speed * EFFICIENCY) / 60,
+        "minutes": minutes,
     }
 
 
-def _flops(run: Run, workshop: Workshop, batches: Mapping[str, int]) -> float:
-    """About 6 operations per parameter and token for training, 2 for scoring (Kaplan et al., 2020, section 2.1)."""
-    tasks = {task: workshop.tasks[task] for task in run.tasks}
-    model = build_model(specification(run, tasks), workshop.places, seed=0, code=workshop.code)
-    busy = sum(
-        parameter.numel()
-        for encoder in model.sharing.encoders()
-        for name, parameter in encoder.named_parameters()
-        if "embeddings" not in name and "pooler" not in name
-    )
-    sizes, total = batch_sizes(run.arm, workshop.study), 0.0
-    for task, given in tasks.items():
-        trained = batches[task] * sizes[task] * _tokens(model, task, given.train)
-        scored = 0 if given.reported is None else len(given.reported.rows) * _tokens(model, task, given.reported)
-        total += busy * (6 * trained + 2 * scored)
-    return total
-
-
-def _tokens(model: MultiTaskModel, task: str, table: Table) -> float:
-    """Tokens of an example, on average over some spread through the split."""
-    number = min(SAMPLE, len(table.rows))
-    some = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
-    examples = encoded(model.head(task), Table(some, table.labels), model.tokenizer)
-    return sum(len(one.ids) for example in examples for one in example.inputs) / number
+def _operations(
+    run: Run, batches: Mapping[str, int], costs: Mapping[str, Work], study: Study, tasks: Mapping[str, TaskData],
+    code: Path | None,
+) -> float:  # fmt: skip
+    """Of training and scoring. A backward pass costs two forward passes (Kaplan et al., "Scaling Laws for Neural
+    Language Models", 2020, section 2.1)."""
+    sizes, total = batch_sizes(run.arm, study), 0.0
+    for task in run.tasks:
+        reported = tasks[task].reported
+        scored = 0 if reported is None else len(reported.rows)
+        total += 3 * batches[task] * sizes[task] * costs[task].train + scored * costs[task].reported
+    several = not run.arm.alone and find.constant("sharing", run.arm.sharing.name, "encoder_per_task", code)
+    return total * (len(run.tasks) if several else 1)
 
 
 def _matrix_product_speed(seconds: float = 0.3) -> float:
@@ -115,13 +111,14 @@ def planned_lines(plan: Mapping[str, Any]) -> list[str]:
         steps = ", ".join(
             f"{count:,}" if task == "all" else f"{task} {count:,}" for task, count in arm["steps"].items()
         )
-        lines.append(f"  {name}: {arm['models']}, {arm['runs']} runs, steps: {steps}, about {arm['minutes']:.1f} min")
+        cost = "cost unknown" if arm["minutes"] is None else f"about {arm['minutes']:.1f} min"
+        lines.append(f"  {name}: {arm['models']}, {arm['runs']} runs, steps: {steps}, {cost}")
         if arm["models"] == "joint":
             lines.append("    share of batches: " + ", ".join(f"{task} {s:.1%}" for task, s in arm["shares"].items()))
         lines.append("    epochs: " + ", ".join(f"{task} {epochs:.2f}" for task, epochs in arm["epochs"].items()))
         lines += [f"    {note}" for note in arm["notes"]]
-    lines += [
-        "",
-        f"{plan['runs']} runs, {len(plan['seeds'])} seeds; about {plan['minutes']:.0f} minutes on this machine.",
-    ]
-    return lines
+    counted = f"{plan['runs']} runs, {len(plan['seeds'])} seeds"
+    if plan["minutes"] is None:
+        return [*lines, "", f"{counted}; cost unknown: the encoder's files do not tell its size or how it cuts texts."]
+    estimated = f"estimated from {SAMPLE} examples of each split and the speed of matrix products"
+    return [*lines, "", f"{counted}; about {plan['minutes']:.0f} minutes on this machine, {estimated}."]

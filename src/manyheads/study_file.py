@@ -206,12 +206,14 @@ class _Reader(Checker):
             ):
                 continue
             try:
-                method: Any = find.load(FAMILY_OF[key], choice.name, self.code)
+                checks = find.checks(FAMILY_OF[key], choice.name, self.code)
+                accumulates = key != "weighting" or find.constant(key, choice.name, "accumulates", self.code)
             except StudyError as error:
                 self.problems.extend(error.problems)
                 continue
-            self.problems.extend(method.problems(about, dict(choice.settings), f"{where}.{key}"))
-            if key == "weighting" and arm.training.get("accumulation", 1) > 1 and not method.accumulates:
+            if checks is not None:
+                self.problems.extend(checks.problems(about, dict(choice.settings), f"{where}.{key}"))
+            if arm.training.get("accumulation", 1) > 1 and not accumulates:
                 what = f'"{choice.name}" needs the losses of whole batches'
                 found = f"accumulation = {arm.training['accumulation']}"
                 self.problem(f"{where}.weighting", what, found, "Set training.accumulation = 1, or use fixed weights.")

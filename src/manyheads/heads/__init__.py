@@ -2,6 +2,17 @@
 
 To add a head, write `heads/<name>.py` with one class that inherits from `Head`, and `tests/heads/test_<name>.py`.
 There is nothing to register.
+
+`manyheads check` asks a head without importing torch, if the head has a companion: `heads/_<name>_checks.py`, which
+imports nothing of this package. The head's `__init__` and `problems` call it too. It holds three functions; `settings`
+are the head's settings, those left at their defaults too:
+
+- `unfit(labels, settings)`: why there cannot be such a head, as a sentence, or None;
+- `problems(table, settings, where)`: as `Head.problems`;
+- `lengths(examples, counter, settings)`: for each example the lengths of the sequences that `encode` would make of it,
+  counted with a `facts.PieceCounter`.
+
+A head without a companion is built and asked itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +50,12 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
-        """Examples (dicts of columns) as sequences; many at once, because tokenizers are fast that way."""
+        """Examples (dicts of columns) as sequences; many at once, because tokenizers are fast that way.
+
+        The result is kept on disk for other runs and later studies. So it may depend on nothing but `columns` and
+        `optional` (and `id`) of the examples, the tokenizer, the labels and the settings; an example's note may hold
+        what `types.Encoded` says, and nothing else.
+        """
         raise NotImplementedError
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:
@@ -65,5 +81,8 @@ class Head(nn.Module):
         return {}
 
     def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
-        """What encoding lost, beside `Encoded.clipped`, as the report should show it. Nothing by default."""
+        """What encoding lost, beside `Encoded.clipped`, as the report should show it. Nothing by default.
+
+        :param examples: A whole split, read from disk as one iterates: go through it once, and keep none of them.
+        """
         return {}

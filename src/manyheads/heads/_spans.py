@@ -5,22 +5,22 @@ T: pieces of the whole context.
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from manyheads.heads._windows import Windows, piece_span
+from manyheads.heads._windows import Windows, piece_span, windows
 from manyheads.types import Pieces
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(TypedDict):
     """What decoding needs to know of a question.
 
     :param offsets: [T, 2] the characters of the context that each piece of the whole context covers.
     :param first: Where the context begins in every window's sequence.
+    :param room: How many pieces of the context a window holds at most.
+    :param stride: How many pieces a window lies after the one before.
     :param lost: The answer to learn from lies in no window.
     :param reachable: Some gold answer can be decoded: it lies in the window that owns its start, and is not too long.
         None if there is no gold answer to compare with.
@@ -29,20 +29,26 @@ class Note:
     context: str
     offsets: np.ndarray
     first: int
-    windows: Windows
-    lost: bool = False
-    reachable: bool | None = None
+    room: int
+    stride: int
+    lost: bool
+    reachable: bool | None
+
+
+def windows_of(note: Note) -> Windows:
+    """How the question's context was cut."""
+    return windows(len(note["offsets"]), note["room"], note["stride"])
 
 
 def best_spans(logits: np.ndarray, note: Note, max_answer: int, nbest: int) -> list[dict[str, Any]]:
     """The `nbest` spans of distinct text, best first; among equals the one that starts, then ends, first."""
-    cut, count = note.windows, len(note.offsets)
+    cut, count = windows_of(note), len(note["offsets"])
     scores = np.full((count, max_answer), -np.inf)  # [i, d] of the span from piece i to i + d
     for index, (begin, end) in enumerate(zip(cut.begins, cut.ends, strict=True)):
         if begin == end:
             continue
         own = np.flatnonzero(cut.owners[begin:end] == index)
-        start, ends = logits[index, note.first : note.first + end - begin].T
+        start, ends = logits[index, note["first"] : note["first"] + end - begin].T
         ends = np.concatenate([ends, np.full(max_answer - 1, -np.inf)])
         scores[begin + own] = start[own, None] + sliding_window_view(ends, max_answer)[own]
     flat = scores.ravel()
@@ -51,11 +57,11 @@ def best_spans(logits: np.ndarray, note: Note, max_answer: int, nbest: int) -> l
         return [{"text": "", "start": 0, "end": 0, "score": 0.0}]  # as BERT has it for a context without a piece
     worst = -np.partition(-flat, wanted - 1)[wanted - 1]
     candidates = np.flatnonzero(flat >= worst)
-    spans: dict[str, dict[str, Any]] = {}
+    context, spans = note["context"], dict[str, dict[str, Any]]()
     for place in candidates[np.argsort(-flat[candidates], kind="stable")][:wanted]:
         first, length = divmod(int(place), max_answer)
-        start, end = _trim(note.context, int(note.offsets[first, 0]), int(note.offsets[first + length, 1]))
-        span = {"text": note.context[start:end], "start": start, "end": end, "score": float(flat[place])}
+        start, end = _trim(context, int(note["offsets"][first, 0]), int(note["offsets"][first + length, 1]))
+        span = {"text": context[start:end], "start": start, "end": end, "score": float(flat[place])}
         spans.setdefault(span["text"], span)
     return list(spans.values())
 

@@ -1,70 +1,11 @@
-"""Texts as several heads read them: checks of text columns, and pairs cut to a length."""
+"""Texts as several heads read them: pieces, and pairs cut to a length."""
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from manyheads.types import Input, Pieces, Problem, Table, Tokenizer, shown
-
-LIMIT = 20
-
-
-def record(table: Table, where: str, row: int) -> str:
-    """Where a mistake is: the split, and the record's id."""
-    return f"{where} (record {table.rows['id'][row]})" if "id" in table.rows.column_names else f"{where} (row {row})"
-
-
-def column_problems(table: Table, columns: Sequence[str], where: str) -> list[Problem]:
-    """Missing columns, or no rows at all: what makes every other check pointless."""
-    found = list(table.rows.column_names)
-    wanted = [name for name in columns if table.labelled or name not in ("label", "answers")]
-    problems = []
-    for name in wanted:
-        if name in found:
-            continue
-        close = difflib.get_close_matches(name, found, n=1, cutoff=0.4)
-        source = close[0] if close else "YOUR_COLUMN"
-        problems.append(
-            Problem(where, f'the column "{name}" is missing', ", ".join(found) or "no columns",
-                    f'Rename one in the dataset\'s settings: columns = {{ {name} = "{source}" }}.')
-        )  # fmt: skip
-    if not problems and len(table.rows) == 0:
-        problems.append(Problem(where, "the split has no rows", "", "Check the file, or the split's name."))
-    return problems
-
-
-def text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
-    """Texts that are null, not text, or empty."""
-    for row, text in enumerate(table.rows[column][:]):
-        if isinstance(text, str) and text and not text.isspace():
-            continue
-        what = f'"{column}" is empty' if text is None or isinstance(text, str) else f'"{column}" is not a text'
-        remedy = "Give the record a text, or leave the record out."
-        yield Problem(record(table, where, row), what, shown(text), remedy)
-
-
-def label_problems(table: Table, where: str) -> Iterator[Problem]:
-    """Labels that are null, or none of the declared names."""
-    names = table.labels or ()
-    if len(names) < 2:
-        yield Problem(where, "a classification needs at least two labels", shown(list(names)),
-                      "Name them in the dataset's settings: labels = [\"no\", \"yes\"].")  # fmt: skip
-        return
-    if not table.labelled:
-        return
-    labels = table.rows["label"][:]
-    for wrong in sorted(set(labels) - set(names), key=str):
-        row, count = labels.index(wrong), labels.count(wrong)
-        if wrong is None:
-            yield Problem(record(table, where, row), f'"label" is missing in {count} of {len(labels)} records', "None",
-                          "Label these records, or leave them out.")  # fmt: skip
-            continue
-        close = difflib.get_close_matches(str(wrong), names, n=1)
-        hint = f' Did you mean "{close[0]}"?' if close else ""
-        yield Problem(record(table, where, row), f"not one of the labels, in {count} of {len(labels)} records",
-                      shown(wrong), f"Choose from: {', '.join(names)}.{hint}")  # fmt: skip
+from manyheads.types import Input, Pieces, Tokenizer
 
 
 def pieces_of(texts: Sequence[str], tokenizer: Tokenizer) -> dict[str, Pieces]:

@@ -5,7 +5,6 @@ https://arxiv.org/abs/1810.04805, section 4.1.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, islice
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from manyheads.heads import Head
-from manyheads.heads._texts import LIMIT, column_problems, encode_texts, label_problems, text_problems
+from manyheads.heads._classification_checks import COLUMNS, problems, unfit
+from manyheads.heads._texts import encode_texts
 from manyheads.tensors import States
 from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer
 
@@ -38,7 +38,7 @@ class Classification(Head):
     :param metric: The metric for selection and the headline.
     """
 
-    columns = ("text", "label")
+    columns = COLUMNS
     optional = ("text_pair",)
 
     def __init__(
@@ -53,11 +53,8 @@ class Classification(Head):
     ) -> None:
         super().__init__(width, labels)
         names = self.labels or []
-        if len(names) < 2:
-            raise ValueError(f"classification: at least two labels are needed. Found {names}.")
-        if metric == "f1" and len(names) != 2:
-            remedy = 'Choose "macro_f1", "accuracy" or "matthews".'
-            raise ValueError(f"classification: metric f1 is for two labels. Found {len(names)}. {remedy}")
+        if problem := unfit(names, {"metric": metric}):
+            raise ValueError(problem)
         self.metric = metric
         self.max_length = max_length
         self.pooling = pooling
@@ -69,12 +66,7 @@ class Classification(Head):
         nn.init.zeros_(self.output.bias)
 
     def problems(self, table: Table, where: str) -> list[Problem]:
-        problems = column_problems(table, self.columns, where)
-        if problems:
-            return problems[:LIMIT]
-        texts = [name for name in ("text", "text_pair") if name in table.rows.column_names]
-        found = chain(label_problems(table, where), *(text_problems(table, name, where) for name in texts))
-        return list(islice(found, LIMIT))
+        return problems(table, {}, where)
 
     def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
         inputs = encode_texts(examples, tokenizer, self.max_length)

@@ -4,8 +4,7 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 https://arxiv.org/abs/1810.04805, section 4.4 (SWAG).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,9 +14,10 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from manyheads.heads import Head
-from manyheads.heads._texts import LIMIT, column_problems, fit, pieces_of, record, text_problems
+from manyheads.heads._multiple_choice_checks import COLUMNS, problems
+from manyheads.heads._texts import fit, pieces_of
 from manyheads.tensors import States
-from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer, shown
+from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer
 
 _IGNORED = -100
 
@@ -39,7 +39,7 @@ class MultipleChoice(Head):
         sentence encoders such as MiniLM were trained, and from which they learn with fewer examples.
     """
 
-    columns = ("text", "choices", "label")
+    columns = COLUMNS
     metric = "accuracy"
 
     def __init__(
@@ -59,10 +59,7 @@ class MultipleChoice(Head):
         nn.init.normal_(self.output.weight, std=0.02)
 
     def problems(self, table: Table, where: str) -> list[Problem]:
-        problems = column_problems(table, self.columns, where)
-        if problems:
-            return problems[:LIMIT]
-        return list(islice(chain(_choice_problems(table, where), text_problems(table, "text", where)), LIMIT))
+        return problems(table, {}, where)
 
     def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
         texts = [text for example in examples for text in (example["text"], *example["choices"])]
@@ -98,27 +95,3 @@ class MultipleChoice(Head):
     ) -> dict[str, Measure]:
         correct = [int(g["label"]) == p["choice"] for p, g in zip(predictions, gold, strict=True)]
         return {"accuracy": Measure("mean", np.array(correct, dtype=np.float64).reshape(-1, 1))}
-
-
-def _index(label: Any) -> int | None:
-    """The index that a label means; None if it means none."""
-    if isinstance(label, str) and label.isascii() and label.isdigit():
-        return int(label)
-    return label if isinstance(label, int) and not isinstance(label, bool) else None
-
-
-def _choice_problems(table: Table, where: str) -> Iterator[Problem]:
-    all_choices = table.rows["choices"][:]
-    labels = table.rows["label"][:] if table.labelled else [0] * len(all_choices)
-    for row, (choices, label) in enumerate(zip(all_choices, labels, strict=True)):
-        if not isinstance(choices, list) or len(choices) < 2:
-            yield Problem(record(table, where, row), '"choices" is not a list of at least two texts', shown(choices),
-                          "Give every question two or more choices.")  # fmt: skip
-            continue
-        if not all(isinstance(choice, str) and choice.strip() for choice in choices):
-            yield Problem(record(table, where, row), "a choice is empty or not a text", shown(choices),
-                          "Give every choice a text.")  # fmt: skip
-        index = _index(label)
-        if index is None or not 0 <= index < len(choices):
-            yield Problem(record(table, where, row), "the label is not the index of a choice", shown(label),
-                          f"Count from 0: choose from 0 to {len(choices) - 1}.")  # fmt: skip

@@ -4,19 +4,19 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 https://arxiv.org/abs/1810.04805, section 4.1 (STS-B).
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor, nn
 
 from manyheads.heads import Head
-from manyheads.heads._texts import LIMIT, column_problems, encode_texts, record, text_problems
+from manyheads.heads._regression_checks import COLUMNS, outside, problems, range_problem, unfit
+from manyheads.heads._texts import encode_texts
 from manyheads.metrics import ranks
 from manyheads.tensors import States
-from manyheads.types import Encoded, Measure, Problem, StudyError, Table, Tokenizer, shown
+from manyheads.texts import LIMIT
+from manyheads.types import Encoded, Measure, Problem, StudyError, Table, Tokenizer
 
 
 class Regression(Head):
@@ -38,7 +38,7 @@ class Regression(Head):
     :param metric: The metric for selection and the headline.
     """
 
-    columns = ("text", "label")
+    columns = COLUMNS
     optional = ("text_pair",)
 
     def __init__(
@@ -54,9 +54,8 @@ class Regression(Head):
         metric: Literal["pearson", "spearman"] = "pearson",
     ) -> None:
         super().__init__(width, labels)
-        if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
-            remedy = "Give both, low below high, or neither."
-            raise ValueError(f"regression: low and high are not a range. Found low = {low}, high = {high}. {remedy}")
+        if problem := unfit(labels, {"low": low, "high": high}):
+            raise ValueError(problem)
         self.metric = metric
         self.max_length = max_length
         self.pooling = pooling
@@ -67,23 +66,13 @@ class Regression(Head):
         nn.init.zeros_(self.output.bias)
 
     def problems(self, table: Table, where: str) -> list[Problem]:
-        problems = column_problems(table, self.columns, where)
-        if problems:
-            return problems[:LIMIT]
-        texts = [name for name in ("text", "text_pair") if name in table.rows.column_names]
-        found = chain(*(text_problems(table, name, where) for name in texts))
-        if table.labelled:
-            found = chain(_number_problems(table, where, self.low, self.high), found)
-        return list(islice(found, LIMIT))
+        return problems(table, {"low": self.low, "high": self.high}, where)
 
     def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
-        outside = [example for example in examples if _outside(example.get("label"), self.low, self.high)]
-        if outside:
+        wrong = [example for example in examples if outside(example.get("label"), self.low, self.high)]
+        if wrong:
             raise StudyError(
-                [
-                    _range_problem(f"record {one.get('id')}", one["label"], self.low, self.high)
-                    for one in outside[:LIMIT]
-                ]
+                [range_problem(f"record {one.get('id')}", one["label"], self.low, self.high) for one in wrong[:LIMIT]]
             )
         inputs = encode_texts(examples, tokenizer, self.max_length)
         return [
@@ -121,21 +110,3 @@ class Regression(Head):
             "spearman": Measure("pearson", ranked),
             "negative_mse": Measure("mean", -np.square(items[:, :1] - items[:, 1:])),
         }
-
-
-def _outside(label: float | None, low: float | None, high: float | None) -> bool:
-    return label is not None and low is not None and high is not None and not low <= label <= high
-
-
-def _range_problem(where: str, label: float, low: float | None, high: float | None) -> Problem:
-    return Problem(where, f"the label is outside the declared range {low} to {high}", shown(label),
-                   "Correct the label, or low and high in the head's settings.")  # fmt: skip
-
-
-def _number_problems(table: Table, where: str, low: float | None, high: float | None) -> Iterator[Problem]:
-    for row, label in enumerate(table.rows["label"][:]):
-        if isinstance(label, bool) or not isinstance(label, int | float) or not math.isfinite(label):
-            yield Problem(record(table, where, row), "the label is not a finite number", shown(label),
-                          "Write it with a decimal point (3.5), or leave the record out.")  # fmt: skip
-        elif _outside(label, low, high):
-            yield _range_problem(record(table, where, row), label, low, high)

@@ -5,7 +5,6 @@ https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3; `run_squad.py` of google
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, islice
 from typing import Any, Literal
 
 import numpy as np
@@ -13,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from manyheads.heads import Head
-from manyheads.heads._answers import answer_problems
+from manyheads.heads._span_checks import COLUMNS, problems, stride_problem, unfit
 from manyheads.heads._spans import Note, best_spans, gold_spans
-from manyheads.heads._texts import LIMIT, column_problems, pieces_of, text_problems
+from manyheads.heads._texts import pieces_of
 from manyheads.heads._windows import Windows, check_coverage, windows
 from manyheads.squad import best_thresholds, evaluate_v1, evaluate_v2, scores_v1, scores_v2
 from manyheads.tensors import States
+from manyheads.texts import LIMIT
 from manyheads.types import Encoded, Measure, Pieces, Problem, StudyError, Table, Tokenizer
 
 _IGNORED = -100
@@ -56,7 +56,7 @@ class Span(Head):
     :param metric: The metric for selection and the headline.
     """
 
-    columns = ("question", "context", "answers")
+    columns = COLUMNS
 
     def __init__(
         self,
@@ -75,19 +75,13 @@ class Span(Head):
         metric: Literal["exact", "f1"] = "f1",
     ) -> None:
         super().__init__(width, labels)
-        least = {
-            "max_question": max_question,
-            "max_answer": max_answer,
-            "nbest": nbest,
-            "shown": shown,
-            "stride": stride,
-        }
-        for name, value in least.items():
-            if value < 1:
-                raise ValueError(f"span: {name} is too small. Found {value}. Choose 1 or more.")
-        self.max_length, self.max_question, self.stride = max_length, max_question, stride
-        if problem := self._stride_problem(max_length - max_question):
+        self.settings = {
+            "max_length": max_length, "stride": stride, "max_question": max_question, "max_answer": max_answer,
+            "nbest": nbest, "shown": shown, "nullable": nullable,
+        }  # fmt: skip
+        if problem := unfit(labels, self.settings):
             raise ValueError(problem)
+        self.max_length, self.max_question, self.stride = max_length, max_question, stride
         self.max_answer, self.nbest, self.shown = max_answer, nbest, shown
         self.nullable, self.threshold = nullable, threshold
         self.share = 0.5 if loss == "mean" else 1.0
@@ -96,29 +90,13 @@ class Span(Head):
         nn.init.normal_(self.output.weight, std=0.02)
         nn.init.zeros_(self.output.bias)
 
-    def _stride_problem(self, room: int) -> str | None:
-        """Windows with a gap between them would lose text: the stride may not exceed the room for the context."""
-        if self.stride <= room:
-            return None
-        largest = f"Choose at most {room}" if room > 0 else "Choose a larger max_length"
-        return (
-            f"span: stride is longer than the room that a question of {self.max_question} pieces leaves. Found stride "
-            f"{self.stride}, room {max(0, room)} of max_length {self.max_length}. {largest}, or a smaller max_question."
-        )
-
     def problems(self, table: Table, where: str) -> list[Problem]:
-        problems = column_problems(table, self.columns, where)
-        if problems:
-            return problems[:LIMIT]
-        found = chain(*(text_problems(table, name, where) for name in ("question", "context")))
-        if table.labelled:
-            found = chain(answer_problems(table, where, self.nullable), found)
-        return list(islice(found, LIMIT))
+        return problems(table, self.settings, where)
 
     # ---- Encoding: a question becomes one sequence for each window ----
 
     def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
-        if problem := self._stride_problem(tokenizer.room(True, self.max_length) - self.max_question):
+        if problem := stride_problem(self.settings, tokenizer.room(True, self.max_length) - self.max_question):
             raise StudyError([Problem("head", problem)])
         if not self.nullable:
             _check_answered(examples)
@@ -135,16 +113,19 @@ class Span(Head):
         self, example: Mapping[str, Any], question: np.ndarray, context: Pieces, tokenizer: Tokenizer
     ) -> Encoded:
         kept = question[: self.max_question]
-        cut = windows(len(context.ids), tokenizer.room(True, self.max_length) - len(kept), self.stride)
+        room = tokenizer.room(True, self.max_length) - len(kept)
+        cut = windows(len(context.ids), room, self.stride)
         first = tokenizer.starts(len(kept))[1]
         slices = [context.ids[begin:end] for begin, end in zip(cut.begins, cut.ends, strict=True)]
         inputs = tuple(tokenizer.join(kept, ids) for ids in slices)
         clipped = len(question) - len(kept)
+        note = Note(context=example["context"], offsets=context.offsets, first=first, room=room, stride=self.stride,
+                    lost=False, reachable=None)  # fmt: skip
         if example.get("answers") is None:
-            return Encoded(inputs, (), Note(example["context"], context.offsets, first, cut), clipped)
+            return Encoded(inputs, (), note, clipped)
         golds = gold_spans(example, context)
-        targets, lost = self._targets(golds, cut, first)
-        note = Note(example["context"], context.offsets, first, cut, lost, self._reachable(golds, cut))
+        targets, note["lost"] = self._targets(golds, cut, first)
+        note["reachable"] = self._reachable(golds, cut)
         return Encoded(inputs, targets, note, clipped)
 
     def _targets(
@@ -169,9 +150,12 @@ class Span(Head):
 
     def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
         """How many answers lie in no window, and the share of questions whose gold answer can be decoded at all."""
-        notes = [example.note for example in examples if example.note.reachable is not None]
-        reachable = sum(note.reachable for note in notes)
-        return {"unreachable": sum(note.lost for note in notes), "ceiling": reachable / max(1, len(notes))}
+        asked = lost = reachable = 0
+        for example in examples:
+            if example.note["reachable"] is not None:
+                asked, lost = asked + 1, lost + example.note["lost"]
+                reachable += example.note["reachable"]
+        return {"unreachable": lost, "ceiling": reachable / max(1, asked)}
 
     # ---- Output, loss, answer ----
 

@@ -2,6 +2,11 @@
 
 To add a scheme, write `sharing/<name>.py` with one class that inherits from `Sharing`, and
 `tests/sharing/test_<name>.py`. There is nothing to register.
+
+`manyheads check` reads `encoder_per_task` from the source, and asks a scheme that has `problems` of its own without
+importing torch, if it has a companion: `sharing/_<name>_checks.py`, which imports nothing of this package and holds
+`problems(tasks, settings, where)` and `width_problems(width, settings, where)`, what in the settings (all of them) does
+not go with an encoder of this width. The scheme calls both. Without one the class is loaded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +25,9 @@ class Sharing(nn.Module):
     :param make_encoder: Gives a new encoder with the pretrained weights; called as often as the scheme needs encoders.
     :param heads: Each task's head, for schemes in which a head feeds another task's layers. Do not register them here.
     """
+
+    encoder_per_task: bool = False
+    """True if there is an encoder for each task, and every task's tokens go through all of them."""
 
     def __init__(self, make_encoder: Callable[[], Encoder], heads: Mapping[str, Head]) -> None:
         super().__init__()

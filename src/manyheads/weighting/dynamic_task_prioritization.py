@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from manyheads.types import Problem, shown, unknown_names
+from manyheads.types import Problem
 from manyheads.weighting import Weighting
+from manyheads.weighting._dynamic_task_prioritization_checks import problems
 
 
 class DynamicTaskPrioritization(Weighting):
@@ -84,21 +85,4 @@ class DynamicTaskPrioritization(Weighting):
 
     @classmethod
     def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        problems = []
-
-        def check(name: str, value: object, fits: bool, what: str) -> None:
-            if not fits:
-                problems.append(Problem(f"{where}.{name}", what, shown(value)))
-
-        alpha, gamma, epsilon = (settings.get(name, 0.1) for name in ("alpha", "gamma", "epsilon"))
-        check("alpha", alpha, isinstance(alpha, int | float) and 0 < alpha <= 1, "should be above 0 and at most 1")
-        check("gamma", gamma, isinstance(gamma, int | float) and 0 <= gamma < math.inf, "should be a number from 0 up")
-        check(
-            "epsilon", epsilon, isinstance(epsilon, int | float) and 0 < epsilon < 0.5, "should lie between 0 and 0.5"
-        )
-        chance = settings.get("chance")
-        if isinstance(chance, Mapping):
-            problems += unknown_names(chance, tasks, f"{where}.chance")
-            for task, value in chance.items():
-                check(f"chance.{task}", value, 0 <= value < 1, "should be a score from 0 to below 1")
-        return problems
+        return problems(tasks, settings, where)

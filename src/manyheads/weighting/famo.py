@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from manyheads.types import Problem, shown
+from manyheads.types import Problem
 from manyheads.weighting import Weighting
+from manyheads.weighting._famo_checks import problems
 
 
 class FAMO(Weighting):
@@ -84,10 +85,4 @@ class FAMO(Weighting):
 
     @classmethod
     def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        problems = []
-        for name, example in (("learning_rate", 0.025), ("weight_decay", 1e-3)):
-            value = settings.get(name, example)
-            if not (isinstance(value, int | float) and 0 <= value < float("inf")):
-                remedy = f"The paper uses {example:g}."
-                problems.append(Problem(f"{where}.{name}", "should be a number from 0 up", shown(value), remedy))
-        return problems
+        return problems(tasks, settings, where)

@@ -4,14 +4,14 @@ Kurin, De Palma, Kostrikov, Whiteson and Kumar, "In Defense of the Unitary Scala
 NeurIPS 2022, https://arxiv.org/abs/2201.04122: with all weights 1, the baseline that other methods have to beat.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from manyheads.types import Problem, shown, unknown_names
+from manyheads.types import Problem
 from manyheads.weighting import Weighting
+from manyheads.weighting._fixed_checks import problems
 
 
 class Fixed(Weighting):
@@ -38,12 +38,4 @@ class Fixed(Weighting):
 
     @classmethod
     def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        weights = settings.get("weights")
-        if not isinstance(weights, Mapping):
-            return []
-        problems = unknown_names(weights, tasks, f"{where}.weights")
-        for task, weight in weights.items():
-            if not 0 <= weight < math.inf:
-                at = f"{where}.weights.{task}"
-                problems.append(Problem(at, "should be a number from 0 up", shown(weight), "1 is an ordinary weight."))
-        return problems
+        return problems(tasks, settings, where)

@@ -1,15 +1,68 @@
-"""Checks of the answers of a reading comprehension task: is each where its offset says, and if not, why."""
+"""What reading comprehension asks of its settings and its data; no torch, see `span.py`."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any
 
-from manyheads.heads._texts import record
-from manyheads.types import Problem, Table, shown
+from manyheads.facts import PieceCounter
+from manyheads.texts import LIMIT, column_problems, pieces_of, record, text_problems
+from manyheads.types import Problem, StudyError, Table, shown
 
+COLUMNS = ("question", "context", "answers")
 _REPAIR = "Correct answer_start, counted in characters from 0, or leave the record out."
 
 
-def answer_problems(table: Table, where: str, nullable: bool) -> Iterator[Problem]:
+def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+    """Why there cannot be such a head."""
+    for name in ("max_question", "max_answer", "nbest", "shown", "stride"):
+        if settings[name] < 1:
+            return f"span: {name} is too small. Found {settings[name]}. Choose 1 or more."
+    return stride_problem(settings, settings["max_length"] - settings["max_question"])
+
+
+def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
+    """Windows with a gap between them would lose text: the stride may not exceed the room for the context."""
+    stride, question, length = (settings[name] for name in ("stride", "max_question", "max_length"))
+    if stride <= room:
+        return None
+    largest = f"Choose at most {room}" if room > 0 else "Choose a larger max_length"
+    return (
+        f"span: stride is longer than the room that a question of {question} pieces leaves. Found stride "
+        f"{stride}, room {max(0, room)} of max_length {length}. {largest}, or a smaller max_question."
+    )
+
+
+def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+    """What in a split this head cannot work with."""
+    if missing := column_problems(table, COLUMNS, where):
+        return missing
+    found = chain(*(text_problems(table, name, where) for name in ("question", "context")))
+    if table.labelled:
+        found = chain(_answers(table, where, settings["nullable"]), found)
+    return list(islice(found, LIMIT))
+
+
+def lengths(
+    examples: Sequence[Mapping[str, Any]], counter: PieceCounter, settings: Mapping[str, Any]
+) -> list[list[int]]:
+    """How long each example's windows are.
+
+    :raises StudyError: If windows would lie apart, now that it is known how many special tokens they hold.
+    """
+    special = counter.special(pair=True)
+    if problem := stride_problem(settings, settings["max_length"] - special - settings["max_question"]):
+        raise StudyError([Problem("head", problem)])
+    counts = pieces_of([text for one in examples for text in (one["question"], one["context"])], counter)
+    found = []
+    for one in examples:
+        taken, context = special + min(counts[one["question"]], settings["max_question"]), counts[one["context"]]
+        room, stride = settings["max_length"] - taken, settings["stride"]
+        found.append([taken + min(room, context - at) for at in range(0, max(1, context - room + stride), stride)])
+    return found
+
+
+def _answers(table: Table, where: str, nullable: bool) -> Iterator[Problem]:
     """Answers that are missing, malformed, or not where their offset says.
 
     :param nullable: Whether questions may have no answer.

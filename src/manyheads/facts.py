@@ -1,0 +1,47 @@
+"""What is known of an encoder before it is built. Imports no torch: `manyheads check` runs without it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from manyheads.types import Problem
+
+
+class PieceCounter(Protocol):
+    """Counts word pieces as the encoder's tokenizer cuts them; `types.Tokenizer` without the pieces themselves."""
+
+    def pieces(self, texts: Sequence[str]) -> list[int]:
+        """How many word pieces each text has, special tokens not included."""
+        ...
+
+    def special(self, pair: bool) -> int:
+        """How many special tokens go around one text, or around and between two."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFacts:
+    """An encoder in figures.
+
+    :param width: D, the width of its states; 0 if it cannot be told beforehand.
+    :param max_length: The longest sequence it takes, special tokens included.
+    :param operations: The floating-point operations of one forward pass over sequences of given lengths, as
+        `encoders.Encoder.operations`; None if they cannot be told beforehand.
+    :param counter: None if its tokenizer cannot be opened without the encoder's own library.
+    """
+
+    width: int
+    max_length: int
+    operations: Callable[[Sequence[int]], float] | None
+    counter: PieceCounter | None
+
+
+def too_long(lengths: Mapping[str, int], most: int) -> list[Problem]:
+    """A problem for each task whose head's `max_length` is more than the encoder takes."""
+    return [
+        Problem(
+            f"tasks.{task}.head.max_length", "longer than the encoder takes", str(length), f"Choose {most} or less."
+        )
+        for task, length in lengths.items()
+        if length > most
+    ]

@@ -1,0 +1,19 @@
+"""What fixed weights may be; no torch, see `fixed.py`."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from manyheads.types import Problem, shown, unknown_names
+
+
+def problems(tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
+    """What in the settings does not fit the study."""
+    weights = settings.get("weights")
+    if not isinstance(weights, Mapping):
+        return []
+    found = unknown_names(weights, tasks, f"{where}.weights")
+    for task, weight in weights.items():
+        if not 0 <= weight < math.inf:
+            at = f"{where}.weights.{task}"
+            found.append(Problem(at, "should be a number from 0 up", shown(weight), "1 is an ordinary weight."))
+    return found

@@ -1,0 +1,168 @@
+"""How much an encoder has to compute on a task's examples, from a sample of them and without building a model.
+
+Also finds what does not fit together: sequences that are longer than the encoder takes, a width that cannot be divided.
+What must be known of heads, encoders and sharing, their companions tell; one without is loaded, and torch with it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from manyheads import find
+from manyheads.facts import EncoderFacts, too_long
+from manyheads.study import Arm, Choice, Study
+from manyheads.tasks import TaskData
+from manyheads.types import Places, Problem, StudyError, Table, Tokenizer
+
+SAMPLE = 64
+"""Examples of a split from which its work is estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Floating-point operations of one forward pass over one example, on average.
+
+    :param train: Of the training split.
+    :param reported: Of the reported split; 0 if the task is not scored.
+    """
+
+    train: float
+    reported: float
+
+
+def works(
+    study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None
+) -> dict[str, dict[str, Work] | None]:
+    """For each arm the work of each of its tasks; None for an arm whose work cannot be told beforehand.
+
+    :raises StudyError: With everything in heads and sharing that does not go with the encoder, and in the encoder.
+    """
+    bench = _Bench(tasks, study.places(data), code)
+    problems: list[Problem] = []
+    found: dict[str, dict[str, Work] | None] = {}
+    for arm in study.arms.values():
+        try:
+            found[arm.name] = bench.arm(arm)
+        except StudyError as error:
+            problems += error.problems
+    if problems:
+        # Arms repeat the mistakes of what they share.
+        raise StudyError(list(dict.fromkeys(problems)))
+    return found
+
+
+class _Bench:
+    """Looks at each encoder once, and at each task's sample once for each encoder."""
+
+    def __init__(self, tasks: Mapping[str, TaskData], places: Places, code: Path | None) -> None:
+        self.tasks = tasks
+        self.places = places
+        self.code = code
+        self.encoders: dict[str, _Sized] = {}
+        self.known: dict[tuple[str, str], Work | None] = {}
+
+    def arm(self, arm: Arm) -> dict[str, Work] | None:
+        key = json.dumps([arm.encoder.name, dict(arm.encoder.settings)], sort_keys=True)
+        if key not in self.encoders:
+            self.encoders[key] = _Sized(arm.encoder, self.places, self.code)
+        encoder = self.encoders[key]
+        heads = {task: _Sequences(self.tasks[task], encoder, self.code) for task in arm.tasks}
+        problems = too_long({task: head.max_length for task, head in heads.items()}, encoder.facts.max_length)
+        problems += self._sharing_problems(arm, encoder.facts.width)
+        if problems:
+            raise StudyError(problems)
+        for task, head in heads.items():
+            if (key, task) not in self.known:
+                self.known[key, task] = head.work()
+        found = {task: self.known[key, task] for task in arm.tasks}
+        return {task: work for task, work in found.items() if work is not None} if None not in found.values() else None
+
+    def _sharing_problems(self, arm: Arm, width: int) -> list[Problem]:
+        if arm.alone:
+            return []
+        checks = find.checks("sharing", arm.sharing.name, self.code)
+        if checks is None or isinstance(checks, type):
+            return []
+        settings = find.describe("sharing", arm.sharing.name, self.code).resolved(arm.sharing.settings)
+        return checks.width_problems(width, settings, "sharing")
+
+
+class _Sized:
+    """An encoder in figures: from its companion, or if it has none from itself."""
+
+    def __init__(self, choice: Choice, places: Places, code: Path | None) -> None:
+        self._choice, self._places, self._code = choice, places, code
+        self._built: Any = None
+        checks = find.checks("encoders", choice.name, code)
+        if checks is None or isinstance(checks, type):
+            tokenizer = self.tokenizer()
+            self.facts = EncoderFacts(
+                self._built.width, tokenizer.max_length, self._built.operations, _Counter(tokenizer)
+            )
+        else:
+            entry = find.describe("encoders", choice.name, code)
+            self.facts: EncoderFacts = checks.facts(places, entry.resolved(choice.settings))
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer itself, for which the encoder is built."""
+        if self._built is None:
+            encoder_class: Any = find.load("encoders", self._choice.name, self._code)
+            self._built = encoder_class(self._places, None, **self._choice.settings)
+        return self._built.tokenizer
+
+
+class _Counter:
+    """A `facts.PieceCounter` over a tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def pieces(self, texts: Sequence[str]) -> list[int]:
+        return [len(pieces.ids) for pieces in self.tokenizer.pieces(texts)]
+
+    def special(self, pair: bool) -> int:
+        return -self.tokenizer.room(pair, 0)
+
+
+class _Sequences:
+    """The sequences that a task's head makes of its examples: from its companion, or if it has none from itself."""
+
+    def __init__(self, task: TaskData, encoder: _Sized, code: Path | None) -> None:
+        self.data, self.encoder = task, encoder
+        choice = task.task.head
+        self.settings = find.describe("heads", choice.name, code).resolved(choice.settings)
+        self.checks = find.checks("heads", choice.name, code)
+        self.head: Any = None
+        if isinstance(self.checks, type):
+            self.head = self.checks(encoder.facts.width, task.train.labels, **choice.settings)
+        self.max_length: int = self.head.max_length if self.head else self.settings["max_length"]
+
+    def work(self) -> Work | None:
+        """None if the encoder's operations or the sequences cannot be told beforehand.
+
+        :raises StudyError: If the head cannot make sequences that the encoder takes.
+        """
+        name, reported = self.data.task.name, self.data.reported
+        try:
+            train, scored = self._operations(self.data.train), 0.0 if reported is None else self._operations(reported)
+        except StudyError as error:
+            raise StudyError([replace(one, where=f"tasks.{name}.{one.where}") for one in error.problems]) from error
+        return None if train is None or scored is None else Work(train, scored)
+
+    def _operations(self, table: Table) -> float | None:
+        """Of one forward pass over an example, on average over some spread through the split."""
+        number = min(SAMPLE, len(table.rows))
+        rows = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
+        lengths = self._lengths([dict(row) for row in rows])
+        if lengths is None or self.encoder.facts.operations is None:
+            return None
+        return self.encoder.facts.operations([length for each in lengths for length in each]) / number
+
+    def _lengths(self, rows: list[dict[str, Any]]) -> list[list[int]] | None:
+        if self.head:
+            encoded = self.head.encode(rows, self.encoder.tokenizer())
+            return [[len(one.ids) for one in example.inputs] for example in encoded]
+        counter = self.encoder.facts.counter
+        return None if counter is None else self.checks.lengths(rows, counter, self.settings)
