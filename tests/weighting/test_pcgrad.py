@@ -22,6 +22,17 @@ def test_value_by_hand():
     assert_close(step([[1.0, 0.0], [-1.0, 1.0]]), torch.tensor([0.5, 1.5]))
 
 
+@pytest.mark.parametrize("tasks", [2, 3, 6])
+def test_same_as_torchjds_aggregator_on_the_jacobian(tasks):
+    aggregation = pytest.importorskip("torchjd.aggregation")
+    torch.manual_seed(tasks)
+    rows = torch.randn(tasks, 7) - 0.3
+    torch.manual_seed(1)
+    expected = aggregation.PCGrad()(rows)
+    torch.manual_seed(1)
+    assert_close(step(rows.tolist()), expected)
+
+
 def test_without_conflict_it_is_the_sum():
     assert_close(step([[1.0, 0.0], [1.0, 1.0]]), torch.tensor([2.0, 1.0]))
 

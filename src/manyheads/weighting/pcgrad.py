@@ -7,7 +7,7 @@ https://arxiv.org/abs/2001.06782, algorithm 1.
 from collections.abc import Sequence
 
 from torch import Tensor
-from torchjd.aggregation import PCGrad as Projection
+from torchjd.aggregation import PCGradWeighting
 
 from manyheads.weighting import GradientWeighting
 
@@ -26,7 +26,7 @@ class PCGrad(GradientWeighting):
 
     def __init__(self, tasks: Sequence[str]) -> None:
         super().__init__(tasks)
-        self.projection = Projection()
+        self.projection = PCGradWeighting()
 
-    def aggregate(self, jacobian: Tensor) -> Tensor:
-        return self.projection(jacobian)
+    def coefficients(self, gramian: Tensor) -> Tensor:
+        return self.projection(gramian)
