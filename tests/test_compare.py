@@ -76,7 +76,8 @@ class Folder:
                 "steps": 10 * len(tasks), "examples": dict.fromkeys(tasks, 320), "epochs": dict.fromkeys(tasks, 1.0),
                 "tokens": dict.fromkeys(tasks, 5000), "shares": dict.fromkeys(tasks, 1 / len(tasks)),
                 "seconds": {"training": 60.0, "scoring": 6.0}, "parameters": 1000, "peak_memory": 5_000_000 + seed,
-                "tokens_per_second": 100.0,
+                "tokens_per_second": 100.0, "padding": 250, "operations": 5e9, "operations_per_second": 1e8,
+                "ceiling": 4e8,
             },
         })  # fmt: skip
         return self
@@ -181,6 +182,9 @@ def test_cost_is_summed_over_the_models_of_a_seed_and_averaged_over_seeds(folder
     assert cost["shares"] == {"sst2": 0.5, "squad": 0.5}
     assert cost["examples"] == {"sst2": 320, "squad": 320}
     assert cost["tokens_per_second"] == pytest.approx(100)
+    # Both models of a seed together took as long as their tokens at 100 a second.
+    assert cost["operations_per_second"] == pytest.approx(100 * cost["operations"] / sum(cost["tokens"].values()))
+    assert cost["ceiling"] == 4e8
     assert cost["peak_memory"] == pytest.approx(5_000_002)
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from manyheads.tensors import States, Tokens
+from manyheads.tensors import States, Tokens, filling
 
 
 def states(*lengths: int) -> States:
@@ -31,3 +31,28 @@ def test_join_and_split_undo_each_other():
 def test_a_sequence_pools_by_itself(how):
     both, alone = states(2, 3), states(2)
     assert torch.equal(both.pooled(how)[0], alone.pooled(how)[0])
+
+
+def test_filling_by_hand():
+    assert [filling(count) for count in (16, 17, 200, 2047, 2048, 2049, 5000)] == [0, 15, 8, 1, 0, 31, 56]
+
+
+def test_filling_leaves_few_numbers_and_adds_little():
+    counts = range(128, 4097)
+    assert len({count + filling(count) for count in counts}) <= 200
+    assert max(filling(count) / count for count in counts) < 0.12
+    assert sum(filling(count) / count for count in counts) / len(counts) < 0.02
+
+
+def test_filler_is_sequences_of_its_own_that_split_leaves_out():
+    tokens = Tokens(torch.tensor([5, 6, 7, 8, 9]), torch.tensor([0, 0, 1, 0, 1]), (3, 2))
+    filled = tokens.filled()
+    assert len(filled.ids) == sum(filled.lengths) == 16
+    assert max(filled.lengths) == 3
+    assert filled.ids[:5].tolist() == tokens.ids.tolist()
+    (back,) = States((filled.ids[:, None].float(),), filled.lengths).split([2])
+    assert (back.lengths, back.last[:, 0].tolist()) == ((3, 2), [5, 6, 7, 8, 9])
+
+
+def test_positions_count_anew_in_each_sequence():
+    assert Tokens(torch.zeros(6).long(), torch.zeros(6).long(), (3, 1, 2)).positions.tolist() == [0, 1, 2, 0, 0, 1]

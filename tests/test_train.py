@@ -105,7 +105,7 @@ def test_a_record_says_what_a_step_did(tiny):
     assert records[0].weights == {"food": 1.0, "film": 1.0}
 
 
-@pytest.mark.parametrize("weighting", ["pcgrad", "famo", "dynamic_task_prioritization"])
+@pytest.mark.parametrize("weighting", ["pcgrad", "upgrad", "mgda", "famo", "dynamic_task_prioritization"])
 def test_the_hardest_weightings_train(tiny, weighting):
     _, records = World(tiny).trained([("food", "film")] * 6, weighting=weighting, optimizer="adamw", learning_rate=1e-3)
     assert records[-1].losses["film"] < records[0].losses["film"]

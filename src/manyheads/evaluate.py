@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from manyheads import metrics
-from manyheads.batches import collate
+from manyheads.batches import batch_of, identity, lengths
 from manyheads.model import MultiTaskModel
 from manyheads.train import autocast
 from manyheads.types import Encoded, Measure
@@ -27,7 +28,7 @@ def predict(
     for tasks in _same_inputs(examples):
         given = examples[tasks[0]]
         for chunk in _chunks(given, tokens):
-            batch = collate(tasks[0], [given[index] for index in chunk], chunk)
+            batch = batch_of(tasks[0], given, chunk)
             with torch.inference_mode(), autocast(precision):
                 outputs = model.outputs(dict.fromkeys(tasks, batch))
             for task in tasks:
@@ -39,24 +40,25 @@ def predict(
 
 def _same_inputs(examples: Mapping[str, Sequence[Encoded]]) -> list[list[str]]:
     """Tasks grouped by whether they ask about the same sequences."""
-    groups: dict[tuple[bytes, ...], list[str]] = {}
+    if len(examples) == 1:
+        return [list(examples)]
+    groups: dict[str, list[str]] = {}
     for task, given in examples.items():
-        key = tuple(one.ids.tobytes() + b"|" + one.kinds.tobytes() for example in given for one in example.inputs)
-        groups.setdefault((*key, str([len(example.inputs) for example in given]).encode()), []).append(task)
+        groups.setdefault(identity(given), []).append(task)
     return list(groups.values())
 
 
 def _chunks(examples: Sequence[Encoded], tokens: int) -> list[list[int]]:
     """Which examples are computed together: sorted by length, at most about `tokens` of them (one example at least)."""
-    lengths = [sum(len(one.ids) for one in example.inputs) for example in examples]
+    sizes = lengths(examples)
     chunks: list[list[int]] = []
     size = 0
-    for index in sorted(range(len(examples)), key=lambda index: lengths[index]):
-        if not chunks or size + lengths[index] > tokens:
+    for index in np.argsort(sizes, kind="stable").tolist():
+        if not chunks or size + sizes[index] > tokens:
             chunks.append([])
             size = 0
         chunks[-1].append(index)
-        size += lengths[index]
+        size += sizes[index]
     return chunks
 
 

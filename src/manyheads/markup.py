@@ -50,6 +50,11 @@ def share(part: float) -> str:
     return f"{100 * part:.1f} %"
 
 
+def minutes(seconds: float) -> str:
+    """Seconds as minutes."""
+    return f"{seconds / 60:,.1f}"
+
+
 def gain(difference: float | None) -> str:
     """A difference of scores times 100, always with its sign."""
     return "–" if difference is None else points(difference, "+")

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from manyheads import find
 from manyheads.encoders import Encoder
+from manyheads.facts import too_long
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
-from manyheads.tensors import Batch
+from manyheads.tensors import Batch, Tokens, filling
 from manyheads.types import Places, Problem, StudyError, Tokenizer, derived_seed
 
 WEIGHTS, HEADS, CONFIG, OURS = "model.safetensors", "heads.safetensors", "config.json", "manyheads"
@@ -51,13 +53,37 @@ class MultiTaskModel(nn.Module):
         """Each task's outputs for its batch; what can be shared is computed once.
 
         :param separate: One pass for each task, so that the tasks' graphs are disjoint. The outputs are the same, but
-            for
-            dropout masks; methods that differentiate each loss by itself need not go through the others' examples.
+            for dropout masks; methods that differentiate each loss by itself need not go through the others' examples.
         """
-        tokens = {task: batch.tokens for task, batch in step.items()}
-        groups = [{task: one} for task, one in tokens.items()] if separate else [tokens]
+        groups = self._passes(step, separate)
         states = {task: found for group in groups for task, found in self.sharing(group).items()}
         return {task: self.head(task)(states[task], batch.counts) for task, batch in step.items()}
+
+    def _passes(self, step: Mapping[str, Batch], separate: bool) -> list[dict[str, Tokens]]:
+        tokens = {task: batch.tokens for task, batch in step.items()}
+        return [{task: one} for task, one in tokens.items()] if separate else [tokens]
+
+    def work(self, step: Mapping[str, Batch], *, separate: bool = False) -> tuple[int, float]:
+        """What a step costs: how many tokens of padding it computes, and the operations (FLOP) of training on it.
+
+        Operations count real tokens only: one forward pass, and twice as much for the backward pass (Kaplan et al.,
+        "Scaling Laws for Neural Language Models", 2020, section 2.1). Heads, which cost next to nothing, are left out.
+        """
+        padding = sum(
+            filling(sum(sum(one.lengths) for one in group.values())) for group in self._passes(step, separate)
+        )
+        lengths = [length for batch in step.values() for length in batch.tokens.lengths]
+        return padding, 3 * sum(encoder.operations(lengths) for encoder in self.sharing.encoders())
+
+    def narrow(self, ids: np.ndarray) -> None:
+        """Prepare for training on examples that hold no token but `ids`, sorted: nothing is spent on other words."""
+        for encoder in self.sharing.encoders():
+            encoder.narrow(ids)
+
+    def widen(self) -> None:
+        """Undo `narrow`, after training: every word is where it belongs again."""
+        for encoder in self.sharing.encoders():
+            encoder.widen()
 
     def forward(self, step: Mapping[str, Batch], *, separate: bool = False) -> dict[str, Tensor]:
         """Each task's loss, a scalar."""
@@ -124,18 +150,8 @@ def build_model(
         task: _head(given, first.width, code, derived_seed(seed, "head", task))
         for task, given in specification["tasks"].items()
     }
-    too_long = [
-        Problem(
-            f"tasks.{task}.head.max_length",
-            "longer than the encoder takes",
-            str(head.max_length),
-            f"Choose {first.tokenizer.max_length} or less.",
-        )
-        for task, head in heads.items()
-        if head.max_length > first.tokenizer.max_length
-    ]
-    if too_long:
-        raise StudyError(too_long)
+    if problems := too_long({task: head.max_length for task, head in heads.items()}, first.tokenizer.max_length):
+        raise StudyError(problems)
     sharing_class: Any = find.load("sharing", specification["sharing"]["name"], code)
     with _seeded(derived_seed(seed, "sharing")):
         # The first encoder told the heads their width; it is used before another is made.

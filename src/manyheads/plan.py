@@ -47,6 +47,11 @@ class Layout:
         """How many batches each task gets."""
         return Counter(task for step in self.steps for task in step)
 
+    def schedule(self, step: int) -> tuple[int, int]:
+        """The first step, and one past the last, of the learning rate's schedule that a step belongs to."""
+        past = [(at, change.schedule) for at, change in self.changes.items() if at <= step and change.schedule]
+        return max(past)[1] if past else (0, len(self.steps))
+
 
 def runs(study: Study) -> list[Run]:
     """The runs of a study, the baseline's first, seed by seed, so that a comparison is there early."""

@@ -157,7 +157,11 @@ def _of_seed(models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     total["shares"] = {task: part / steps if steps else 0.0 for task, part in _sum(shares).items()}
     total["peak_memory"] = max(model["peak_memory"] for model in models)
     training = [sum(model["tokens"].values()) / max(1e-9, model["tokens_per_second"]) for model in models]
-    total["tokens_per_second"] = sum(total["tokens"].values()) / max(1e-9, sum(training))
+    busy = max(1e-9, sum(training))
+    total["tokens_per_second"] = sum(total["tokens"].values()) / busy
+    total |= {key: sum(model[key] for model in models) for key in ("padding", "operations")}
+    total["operations_per_second"] = total["operations"] / busy
+    total["ceiling"] = sum(model["ceiling"] for model in models) / len(models)
     return total
 
 

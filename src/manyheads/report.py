@@ -24,15 +24,16 @@ from manyheads.markup import (
     items,
     large,
     link,
+    minutes,
     note,
     number,
-    share,
     span,
     table,
     text,
     toml,
     word,
 )
+from manyheads.report_cost import costs
 
 Results = Mapping[str, Any]
 
@@ -144,7 +145,7 @@ def _verdict_table(results: Results) -> str:
             task: "no score" if task in results["arms"][arm]["tasks"] else "not trained" for task in results["tasks"]
         }
         cells = [_verdict(scores.get((arm, task)), found.get((arm, task)), missing[task]) for task in missing]
-        rows.append([_named(results, arm), *cells, number(examples, large), number(seconds, _minutes)])
+        rows.append([_named(results, arm), *cells, number(examples, large), number(seconds, minutes)])
     tasks = (f"{text(task)}<small>{text(about['metric'] or '')}</small>" for task, about in results["tasks"].items())
     return table("Verdicts", ["Arm", *tasks, "Examples", "Minutes"], rows, stressed=0)
 
@@ -157,10 +158,6 @@ def _verdict(score: Mapping[str, Any] | None, entry: Mapping[str, Any] | None, m
     if entry:
         shown += f'<div class="verdict">{gain(entry["difference"])} {chip(entry["verdict"])}</div>'
     return Cell(shown, score["mean"])
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:,.1f}"
 
 
 def _all_scores(results: Results) -> str:
@@ -226,26 +223,12 @@ def _arm(results: Results, arm: str) -> str:
         "<h4>What differs from the study</h4>",
         code(toml(about["settings"]), f"Settings of {arm}") if about["settings"] else note(f"Nothing{alone}."),
         "<h4>What it cost, mean over the finished seeds</h4>",
-        _cost(about["tasks"], cost) if cost else note("No run finished."),
+        costs(about["tasks"], cost) if cost else note("No run finished."),
         "<h4>Every seed</h4>",
         _seeds(results, arm),
         note("Runs: " + ", ".join(f"{link(run['path'])} {text(run['status'])}" for run in about["runs"])),
     )
     return fold(f"{_label(results, arm)} <small>{' · '.join(small)}</small>", "\n".join(parts))
-
-
-def _cost(tasks: Sequence[str], cost: Mapping[str, Any]) -> str:
-    phases = cost.get("seconds", {})
-    each = ", ".join(f"{text(phase)} {_minutes(seconds)}" for phase, seconds in phases.items())
-    pairs = [("Minutes", f"{_minutes(sum(phases.values()))} ({each})")] if phases else []
-    totals = ("Steps", "steps", "{:,.0f}".format), ("Tokens a second", "tokens_per_second", "{:,.0f}".format)
-    memory = "Peak memory", "peak_memory", lambda size: f"{size / 2**30:,.2f} GiB"
-    for name, key, show in (*totals, ("Parameters", "parameters", large), memory):
-        pairs += [(name, show(cost[key]))] if cost.get(key) is not None else []
-    shown = {"shares": share, "examples": large, "epochs": "{:.2f}".format, "tokens": large}
-    rows = [[word(task), *(number(cost.get(key, {}).get(task), show) for key, show in shown.items())] for task in tasks]
-    heads = ["Task", "Share of batches", "Examples", "Epochs", "Tokens"]
-    return facts(pairs) + table("Cost of each task", heads, rows)
 
 
 def _seeds(results: Results, arm: str) -> str:

@@ -18,7 +18,7 @@ TRAINING: dict[str, tuple[Any, Any]] = {
     "schedule": (Literal["linear", "constant"], "linear"),
     "clip": (float, 1.0),
     "accumulation": (int, 1),
-    "precision": (Literal["fp32", "bf16"], "fp32"),
+    "precision": (Literal["fp32", "bf16", "auto"], "fp32"),
     "scores_every": (int, 100),
     "selection_examples": (int, 500),
 }

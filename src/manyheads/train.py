@@ -31,32 +31,30 @@ def train(
     *,
     seed: int,
     settings: Mapping[str, Any],
+    start: int = 0,
 ) -> Iterator[StepRecord]:
     """Train along a layout, and yield a record after each update.
 
+    :param start: The first step to do; those before were done, and everything stands as they left it.
     :param settings: The study's `[training]`: warmup, schedule, clip, accumulation, precision.
     :raises NotFiniteError: Before the update, naming task, step and rows.
     """
     model.train()
-    used: Counter[str] = Counter()
-    first, end = 0, len(layout.steps)
-    for step, tasks in enumerate(layout.steps):
+    used: Counter[str] = Counter(task for tasks in layout.steps[:start] for task in tasks)
+    for step, tasks in enumerate(layout.steps[start:], start):
         began = time.perf_counter()
         if step in layout.changes:
-            first, end = _change(model, optimizer, layout, step, seed, (first, end))
+            _change(model, optimizer, layout, step, seed)
+        first, end = layout.schedule(step)
         rate = set_learning_rate(optimizer, step, first, end, warmup=settings["warmup"], schedule=settings["schedule"])
         batches = {task: data[task].batch(used[task]) for task in tasks}
         used.update(tasks)
 
         # ---------------------------------------------------------------------------------------------- the update
         torch.manual_seed(derived_seed(seed, "dropout", step))
-        losses = _backward(model, batches, data, weighting, settings)
+        losses, padding, operations = _backward(model, batches, data, weighting, settings)
         _check(losses, batches, step)
-        norm = nn.utils.clip_grad_norm_(_parameters(optimizer), settings["clip"] or float("inf"))
-        if not torch.isfinite(norm):
-            raise NotFiniteError(
-                f"step {step}: the gradient is {norm.item()}, though every loss is finite ({_shown(losses)})"
-            )
+        _clip(optimizer, settings["clip"], step, losses)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         weighting.after_step(lambda now=batches, at=step: _again(model, now, weighting, seed, at, settings))
@@ -68,6 +66,8 @@ def train(
             weighting.weights(),
             {task: len(batch.rows) for task, batch in batches.items()},
             {task: sum(batch.tokens.lengths) for task, batch in batches.items()},
+            padding,
+            operations,
             time.perf_counter() - began,
             rate,
         )
@@ -79,14 +79,15 @@ def _backward(
     data: Mapping[str, TrainingData],
     weighting: Weighting,
     settings: Mapping[str, Any],
-) -> dict[str, float]:
-    """Fill `.grad`, and return each task's loss.
+) -> tuple[dict[str, float], int, float]:
+    """Fill `.grad`, and return each task's loss, how many tokens of padding were computed, and the operations.
 
     With accumulation, a batch is computed in parts that weigh by how many of its targets they hold.
     """
     number = settings["accumulation"]
     pieces = {task: parts(batch, number, data[task].examples) for task, batch in batches.items()}
-    totals = dict.fromkeys(batches, 0.0)
+    totals: dict[str, Tensor] = {}
+    padding, operations = 0, 0.0
     for index in range(max(len(piece) for piece in pieces.values())):
         now = {task: piece[index] for task, piece in pieces.items() if index < len(piece)}
         shares = {task: _labelled(batch) / max(1, _labelled(batches[task])) for task, batch in now.items()}
@@ -95,11 +96,26 @@ def _backward(
         losses = {task: loss * shares[task] if number > 1 else loss for task, loss in found.items()}
         weighting.backward(losses, model.shared_parameters())
         for task, loss in losses.items():
-            totals[task] += loss.item()
+            totals[task] = totals.get(task, 0.0) + loss.detach()
+        work = model.work(now, separate=weighting.separate_passes)
+        padding, operations = padding + work[0], operations + work[1]
     penalty = model.sharing.penalty()
     if penalty is not None:
         penalty.backward()
-    return totals
+    # One look at the numbers for all tasks: on an accelerator each look waits for all that came before.
+    return dict(zip(totals, torch.stack(list(totals.values())).tolist(), strict=True)), padding, operations
+
+
+def _clip(optimizer: optim.Optimizer, most: float, step: int, losses: Mapping[str, float]) -> None:
+    """Scale the gradients down to a norm of `most`, if they are longer and it is not 0 (off)."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+    if not torch.isfinite(norm):
+        raise NotFiniteError(
+            f"step {step}: the gradient is {norm.item()}, though every loss is finite ({_shown(losses)})"
+        )
+    if most and norm > most:
+        nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
 
 def _labelled(batch: Batch) -> int:
@@ -126,9 +142,7 @@ def autocast(precision: str) -> AbstractContextManager[Any]:
     return torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
-def _change(
-    model: MultiTaskModel, optimizer: optim.Optimizer, layout: Layout, step: int, seed: int, schedule: tuple[int, int]
-) -> tuple[int, int]:
+def _change(model: MultiTaskModel, optimizer: optim.Optimizer, layout: Layout, step: int, seed: int) -> None:
     change = layout.changes[step]
     for task in change.fresh_heads:
         model.fresh_head(task, derived_seed(seed, "head", task, step))
@@ -136,11 +150,6 @@ def _change(
             optimizer.state.pop(parameter, None)
     if change.fresh_optimizer:
         optimizer.state.clear()
-    return schedule if change.schedule is None else change.schedule
-
-
-def _parameters(optimizer: optim.Optimizer) -> list[nn.Parameter]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _check(losses: Mapping[str, float], batches: Mapping[str, Batch], step: int) -> None:

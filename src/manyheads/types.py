@@ -117,6 +117,10 @@ class Tokenizer(Protocol):
         """Where the first and the second text begin in a joined pair whose first text has `first_length` ids."""
         ...
 
+    def fingerprint(self) -> str:
+        """A short hash of everything that the pieces and the special tokens depend on: equal hashes, equal tokens."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -124,8 +128,11 @@ class Encoded:
 
     :param inputs: One sequence, or one per choice, or one per window.
     :param targets: What `loss` compares with, as plain numbers (or tuples of numbers): one per example or one per
-        input, as the head likes; a batch concatenates them into one tensor. Empty if the example has no label.
-    :param note: What `decode` needs to know about the example (offsets, the text of the context, ...).
+        input, as the head likes; a batch concatenates them into one tensor. Empty if the example has no label. In a
+        split they are all whole or all not, and all of one shape; as tensors they are int64 or float32.
+    :param note: What `decode` and `counts` need to know about the example (offsets, the text of the context, ...). It
+        is kept on disk, so it may hold what JSON may (dicts with strings for keys, lists, texts, numbers, true, false,
+        none) and, anywhere in that, numpy arrays of numbers. It comes back equal; a tuple would come back as a list.
     :param clipped: How many word pieces did not fit and were cut off. Counted and shown.
     """
 
@@ -155,6 +162,8 @@ class StepRecord:
     :param weights: The weight of each task, if the weighting has any to show.
     :param examples: Examples of each task in this step.
     :param tokens: Real (non-padding) tokens of each task in this step.
+    :param padding: Tokens computed beside the real ones.
+    :param operations: Floating-point operations of the encoder for the real tokens, forward and backward.
     :param seconds: Wall time of the step.
     :param learning_rate: Of the shared parameters, in this step.
     """
@@ -164,6 +173,8 @@ class StepRecord:
     weights: dict[str, float]
     examples: dict[str, int]
     tokens: dict[str, int]
+    padding: int
+    operations: float
     seconds: float
     learning_rate: float
 

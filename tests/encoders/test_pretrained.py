@@ -4,9 +4,9 @@ import torch
 from torch.testing import assert_close
 from transformers import AutoModel, BertConfig, BertModel, ElectraConfig, ElectraModel, RobertaConfig, RobertaModel
 
-from manyheads.encoders._packed import Packing
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import Pretrained
+from manyheads.optimization import optimizer_for
 from manyheads.tensors import Tokens
 from manyheads.types import Places, StudyError
 
@@ -34,14 +34,6 @@ def folder(request, tmp_path, minilm):
     model(config(**SMALL, **extra)).save_pretrained(tmp_path)
     PretrainedTokenizer(minilm).save(tmp_path)
     return tmp_path
-
-
-def test_packing_by_hand():
-    # Lengths 3 and 2 differ by more than a quarter, 5 stands alone; each group is a rectangle of its own.
-    packing = Packing.of([3, 5, 2], torch.device("cpu"))
-    assert packing.shapes == ((1, 2), (1, 3), (1, 5))
-    assert packing.places.tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
-    assert Packing.of([4, 5], torch.device("cpu")).masks[0].tolist() == [[[[1, 1, 1, 1, 0]]], [[[1, 1, 1, 1, 1]]]]
 
 
 def test_every_layer_equals_the_padded_computation_of_transformers(folder):
@@ -80,6 +72,58 @@ def test_a_sequence_does_not_see_its_neighbours(tiny):
     tokens = some_tokens(6, 7, 5)
     alone = Tokens(tokens.ids[6:13], tokens.kinds[6:13], (7,))
     assert_close(encoder(tokens).last[6:13], encoder(alone).last, rtol=1e-5, atol=1e-6)
+
+
+def test_operations_by_hand(tmp_path, minilm):
+    BertModel(BertConfig(**SMALL)).save_pretrained(tmp_path)
+    PretrainedTokenizer(minilm).save(tmp_path)
+    # 3 layers of 4 x 32 x 32 + 2 x 32 x 64 weights, two operations each; scores and their use 4 x 32 for each pair.
+    weights, pairs = 3 * (4 * 32 * 32 + 2 * 32 * 64), 5**2 + 2**2
+    assert Pretrained(Places(tmp_path), model=str(tmp_path)).operations([5, 2]) == 2 * weights * 7 + 3 * 4 * 32 * pairs
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adamax"])
+def test_narrow_trains_the_whole_table(folder, optimizer):
+    tokens, unseen = some_tokens(7, 3, 40), some_tokens(9, 4, seed=1)
+    results = []
+    for narrow in (True, False):
+        encoder = Pretrained(Places(folder), model=str(folder), dropout=0.0)
+        if narrow:
+            encoder.narrow(np.unique(tokens.ids.numpy()))
+        settings = {"name": optimizer, "weight_decay": 0.1} | ({"momentum": 0.9} if optimizer == "sgd" else {})
+        rule = optimizer_for(encoder, torch.nn.Module(), settings, 1e-2)
+        for _ in range(5):
+            encoder(tokens).last.pow(2).sum().backward()
+            rule.step()
+            rule.zero_grad()
+        with torch.no_grad():
+            during = encoder.eval()(unseen).last
+        encoder.widen()
+        results.append((during, encoder(unseen).last, encoder.state_dict()))
+    (during, after, state), (_, expected, whole) = results
+    assert_close(during, expected, rtol=1e-4, atol=1e-4)
+    assert_close(after, expected, rtol=1e-4, atol=1e-4)
+    assert state.keys() == whole.keys()
+    words = next(name for name in whole if name.endswith("word_embeddings.weight"))
+    assert_close(state[words], whole[words], rtol=1e-5, atol=1e-6)
+    # Rows that no example holds were scaled by weight decay, all alike.
+    start = Pretrained(Places(folder), model=str(folder)).state_dict()[words]
+    rest = np.setdiff1d(np.arange(1, len(start)), tokens.ids.numpy())
+    assert_close(state[words][rest], start[rest] * (1 - 1e-2 * 0.1) ** 5 if optimizer != "sgd" else whole[words][rest])
+
+
+def test_narrow_pays_for_the_words_in_use_only(tiny):
+    encoder = Pretrained(Places(tiny), model=str(tiny))
+    before = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
+    encoder.narrow(np.array([101, 102, 2000]))
+    assert sum(p.numel() for p in encoder.parameters() if p.requires_grad) == before - (30522 - 4) * 32
+
+
+def test_narrow_refuses_a_word_that_no_example_was_to_hold(tiny):
+    encoder = Pretrained(Places(tiny), model=str(tiny))
+    encoder.narrow(np.array([101, 102]))
+    with pytest.raises(IndexError):
+        encoder(some_tokens(5))
 
 
 def test_layers_keeps_the_lowest(folder):
@@ -132,3 +176,28 @@ def test_nothing_of_a_long_text_is_lost(minilm):
     assert len(pieces.ids) == 5000
     assert pieces.offsets[-1].tolist() == [24995, 24999]
     assert pieces.ids.dtype == np.int32
+
+
+def test_pieces_are_those_of_the_library(minilm):
+    tokenizer = PretrainedTokenizer(minilm)
+    texts = ["A fine film.", "", " [SEP] in a text [CLS]", "naïve 😀 \u0301 日本語", "word " * 700]
+    expected = tokenizer.inner(
+        texts, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True, truncation=False,
+        verbose=False,
+    )  # fmt: skip
+    tokenizer.inner(texts, truncation=True, max_length=3, padding=True)  # leaves its limits behind
+    for one, ids, offsets in zip(
+        tokenizer.pieces(texts), expected["input_ids"], expected["offset_mapping"], strict=True
+    ):
+        assert one.ids.tolist() == ids and [tuple(each) for each in one.offsets.tolist()] == offsets
+        assert one.ids.dtype == one.offsets.dtype == np.int32
+
+
+def test_a_fingerprint_is_of_the_tokenizer_and_nothing_else(minilm):
+    tokenizer = PretrainedTokenizer(minilm)
+    before = tokenizer.fingerprint()
+    tokenizer.pieces(["some text"])
+    assert tokenizer.fingerprint() == before == PretrainedTokenizer(minilm).fingerprint()
+    assert PretrainedTokenizer(minilm, max_length=128).fingerprint() != before
+    tokenizer.inner.add_tokens(["newword"])
+    assert tokenizer.fingerprint() != before

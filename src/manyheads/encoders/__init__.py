@@ -2,10 +2,16 @@
 
 To add an encoder, write `encoders/<name>.py` with one class that inherits from `Encoder`, and
 `tests/encoders/test_<name>.py`. There is nothing to register.
+
+`manyheads check` looks at an encoder without importing torch, if it has a companion: `encoders/_<name>_checks.py`,
+which imports nothing of this package and holds `facts(places, settings)`: a `facts.EncoderFacts`, or a StudyError that
+says why there cannot be such an encoder. Without one the encoder is built.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor, nn
 
 from manyheads.tensors import States, Tokens
@@ -40,6 +46,19 @@ class Encoder(nn.Module):
         for index in range(self.depth):
             layers.append(self.layer(index, layers[-1], tokens))
         return States(tuple(layers), tokens.lengths)
+
+    def operations(self, lengths: Sequence[int]) -> float:
+        """The floating-point operations of one forward pass over sequences of these lengths: two for each weight and
+        token, embeddings left out. An encoder with work of another kind (attention) adds it."""
+        weights = sum(p.numel() for name, p in self.named_parameters() if p.ndim > 1 and "embedding" not in name)
+        return 2.0 * weights * sum(lengths)
+
+    def narrow(self, ids: np.ndarray) -> None:
+        """Told before training which tokens (sorted) its examples hold. An encoder whose embeddings are large need then
+        not pay for the others in every step, if the result is the same; by default nothing changes."""
+
+    def widen(self) -> None:
+        """Told after training; undoes `narrow`."""
 
     def save(self, folder: Path) -> None:
         """Write what is needed to build this encoder and its tokenizer again without its weights."""

@@ -1,7 +1,7 @@
 """Attention over sequences that lie one after another without padding.
 
 Linear layers see N real tokens; only the attention itself, a few per cent of the work, sees rectangles: sequences of
-nearly equal length form a group, and each group is one call of torch's scaled dot-product attention.
+near length form a group, and each group is one call of torch's scaled dot-product attention.
 
 Registered with transformers' attention interface, so that any of its layers that goes through that interface takes
 [1, N, D] states and `packing=` as a keyword. Shapes: N tokens, H heads, d width of a head, P tokens with padding.
@@ -11,13 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
 NAME = "manyheads_packed"
-GROWTH = 1.25
-"""A group's longest sequence is at most this many times its shortest."""
+MULTIPLE = 8
+"""Lengths are rounded up to a multiple of this, so that few distinct shapes occur."""
+OVERHEAD = 2_500
+"""What one more call of the attention costs, counted in entries of the matrix of scores."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Packing:
 
     :param places: [N] where each token goes among the P padded places.
     :param shapes: (sequences, length) of each rectangle, one after another in P.
-    :param masks: [sequences, 1, 1, length] True at real tokens, for each rectangle; None where all are real.
+    :param masks: [sequences, 1, 1, length] what to add to the scores of each rectangle: 0 at real tokens, minus
+        infinity elsewhere; None where all are real.
     """
 
     places: Tensor
@@ -36,46 +40,76 @@ class Packing:
     @staticmethod
     def of(lengths: Sequence[int], device: torch.device) -> "Packing":
         """Group sequences of these lengths, each kept whole."""
-        starts, places, shapes, masks, at = [0] * len(lengths), [], [], [], 0
+        starts, shapes, masks, at = np.zeros(len(lengths), np.int64), [], [], 0
         for group in _groups(lengths):
-            longest = max(lengths[index] for index in group)
-            for row, index in enumerate(group):
-                starts[index] = at + row * longest
+            real = np.array([lengths[index] for index in group])
+            longest = -(-int(real.max()) // MULTIPLE) * MULTIPLE
+            starts[group] = at + longest * np.arange(len(group))
             at += longest * len(group)
             shapes.append((len(group), longest))
-            masks.append(_mask([lengths[index] for index in group], longest, device))
-        places = torch.cat([torch.arange(start, start + length) for start, length in zip(starts, lengths, strict=True)])
-        return Packing(places.to(device), tuple(shapes), tuple(masks))
+            masks.append(_mask(real, longest, device))
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+        return Packing(torch.from_numpy(places).to(device), tuple(shapes), tuple(masks))
+
+    @property
+    def size(self) -> int:
+        """P"""
+        return sum(rows * length for rows, length in self.shapes)
 
 
 def _groups(lengths: Sequence[int]) -> list[list[int]]:
-    groups: list[list[int]] = []
-    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
-        if groups and lengths[index] <= GROWTH * lengths[groups[-1][0]]:
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return groups
+    """Sequences that share a rectangle, such that calls and entries of the scores cost least together.
+
+    Of the sequences in order of their length, each group is a stretch. `best[i]` is the least cost of the first i
+    distinct lengths: the least over j of best[j] + overhead + (sequences from j to i) x (length i)^2.
+    """
+    by_length: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        by_length.setdefault(-(-length // MULTIPLE) * MULTIPLE, []).append(index)
+    sizes = sorted(by_length)
+    best, cuts = [0], []
+    for i, size in enumerate(sizes):
+        costs, rows = [], 0
+        for j in range(i, -1, -1):
+            rows += len(by_length[sizes[j]])
+            costs.append((best[j] + OVERHEAD + rows * size**2, j))
+        cost, cut = min(costs)
+        best.append(cost)
+        cuts.append(cut)
+    groups, end = [], len(sizes)
+    while end:
+        groups.append([index for size in sizes[cuts[end - 1] : end] for index in by_length[size]])
+        end = cuts[end - 1]
+    return groups[::-1]
 
 
-def _mask(lengths: list[int], longest: int, device: torch.device) -> Tensor | None:
-    if min(lengths) == longest:
+def _mask(lengths: np.ndarray, longest: int, device: torch.device) -> Tensor | None:
+    if lengths.min() == longest:
         return None
-    return (torch.arange(longest) < torch.tensor(lengths)[:, None])[:, None, None, :].to(device)
+    hidden = torch.from_numpy(np.arange(longest) >= lengths[:, None])
+    return torch.zeros(hidden.shape).masked_fill_(hidden, -torch.inf)[:, None, None, :].to(device)
 
 
 class _Pad(torch.autograd.Function):
-    """[N, ...] -> [P, ...]. Its own function because autograd's indexing would add where nothing ever collides."""
+    """Three times [N, ...] -> [3, P, ...]. Its own function because autograd's indexing would add where nothing ever
+    collides."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, places: Tensor, size: int) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, places: Tensor, size: int, dtype: torch.dtype
+    ) -> Tensor:
         ctx.save_for_backward(places)
-        return values.new_zeros(size, *values.shape[1:]).index_copy_(0, places, values)
+        ctx.dtype = query.dtype
+        padded = query.new_zeros(3, size, *query.shape[1:], dtype=dtype)
+        for place, values in zip(padded, (query, key, value), strict=True):
+            place.index_copy_(0, places, values.to(dtype))
+        return padded
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (places,) = ctx.saved_tensors
-        return gradient.index_select(0, places), None, None
+        return (*(one.index_select(0, places).to(ctx.dtype) for one in gradient), None, None, None)
 
 
 class _Unpad(torch.autograd.Function):
@@ -93,6 +127,49 @@ class _Unpad(torch.autograd.Function):
         return gradient.new_zeros(ctx.size, *gradient.shape[1:]).index_copy_(0, places, gradient), None
 
 
+class _HalfAttention(torch.autograd.Function):
+    """softmax(scale Q K^T + mask) V in bfloat16 as five batched products, [B, T, d] each.
+
+    The backward pass of torch's own attention in bfloat16 takes nine times as long on a CPU as in single precision, and
+    that twice as long as these products. As in `transformers`' eager attention, the scores are rounded to bfloat16.
+    """
+
+    @staticmethod
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float
+    ) -> Tensor:
+        scores = torch.baddbmm(query.new_empty(1), query, key.transpose(1, 2), beta=0, alpha=scale)
+        if mask is not None:
+            scores.view(mask.shape[0], -1, *scores.shape[1:]).add_(mask.to(scores.dtype))
+        shares = torch.softmax(scores, -1)
+        ctx.save_for_backward(query, key, value, shares)
+        ctx.scale = scale
+        return torch.bmm(shares, value)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        query, key, value, shares = ctx.saved_tensors
+        to_value = torch.bmm(shares.transpose(1, 2), gradient)
+        to_shares = torch.bmm(gradient, value.transpose(1, 2))
+        to_scores = torch.ops.aten._softmax_backward_data(to_shares, shares, -1, shares.dtype)
+        nothing = query.new_empty(1)
+        to_query = torch.baddbmm(nothing, to_scores, key, beta=0, alpha=ctx.scale)
+        to_key = torch.baddbmm(nothing, to_scores.transpose(1, 2), query, beta=0, alpha=ctx.scale)
+        return to_query, to_key, to_value, None, None
+
+
+def _attention(parts: Tensor, rows: int, mask: Tensor | None, dropout: float, scale: float) -> Tensor:
+    """[3, rows * T, H, d] -> [rows * T, H, d]"""
+    three, places, heads, width = parts.shape
+    query, key, value = parts.view(three, rows, -1, heads, width).transpose(2, 3)  # [rows, H, T, d] each
+    if parts.dtype == torch.bfloat16:
+        flat = [part.reshape(rows * heads, -1, width) for part in (query, key, value)]
+        output = _HalfAttention.apply(*flat, mask, scale).view(rows, heads, -1, width)
+    else:
+        output = nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
+    return output.transpose(1, 2).reshape(places, heads, width)
+
+
 def packed_attention(
     _module: nn.Module,
     query: Tensor,
@@ -106,19 +183,17 @@ def packed_attention(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """[1, H, N, d] queries, keys and values -> [1, N, H, d], each sequence attending to itself only."""
-    size = sum(rows * length for rows, length in packing.shapes)
-    sizes = [rows * length for rows, length in packing.shapes]
-    together = torch.stack([part[0].transpose(0, 1) for part in (query, key, value)], dim=1)  # [N, 3, H, d]
-    if together.device.type == "cpu":
-        # The backward pass of torch's attention in bfloat16 takes nine times as long on a CPU as in single precision.
-        together = together.float()
-    outputs = []
-    groups = _Pad.apply(together, packing.places, size).split(sizes)
-    with torch.autocast(together.device.type, enabled=False):
-        for group, (rows, length), mask in zip(groups, packing.shapes, packing.masks, strict=True):
-            q, k, v = group.view(rows, length, *together.shape[1:]).permute(2, 0, 3, 1, 4)  # 3 x [rows, H, length, d]
-            output = nn.functional.scaled_dot_product_attention(q, k, v, mask, dropout_p=dropout, scale=scaling)
-            outputs.append(output.transpose(1, 2).reshape(rows * length, *together.shape[2:]))
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    half = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+    dtype = torch.float32 if half and dropout else query.dtype
+    flat = [part[0].transpose(0, 1) for part in (query, key, value)]
+    padded = _Pad.apply(*flat, packing.places, packing.size, dtype)
+    with torch.autocast(query.device.type, enabled=False):
+        groups = padded.split([rows * length for rows, length in packing.shapes], dim=1)
+        outputs = [
+            _attention(group, rows, mask, dropout, scale)
+            for group, (rows, _), mask in zip(groups, packing.shapes, packing.masks, strict=True)
+        ]
     return _Unpad.apply(torch.cat(outputs).to(query.dtype), packing.places)[None], None
 
 

@@ -1,11 +1,15 @@
 """A Hugging Face tokenizer as the heads see it: pieces with offsets, and sequences with special tokens."""
 
+import hashlib
+import importlib.metadata
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from transformers import AutoTokenizer
 
+from manyheads.encoders._pretrained_checks import text_places
 from manyheads.types import Input, Pieces
 
 
@@ -24,32 +28,31 @@ class PretrainedTokenizer:
         self.max_length = max_length
         pair = self.inner("a", "b", return_special_tokens_mask=True)
         ids, special = pair["input_ids"], pair["special_tokens_mask"]
-        first = special.index(0)
-        middle_end = special.index(0, first + 1)
-        if special[first + 1] == 0 or special[middle_end + 1] == 0:
-            raise ValueError(f"{source}: the tokenizer puts no special token between two texts, or cuts 'a' in two.")
+        first, middle_end = text_places(special, source)
+        ids, alone = np.array(ids, np.int32), np.array(self.inner("a")["input_ids"], np.int32)
         self._before, self._between, self._after = ids[:first], ids[first + 1 : middle_end], ids[middle_end + 1 :]
         kinds = pair.get("token_type_ids", [0] * len(ids))
         self._second_kind, self._between_kinds = kinds[middle_end], kinds[first + 1 : middle_end]
-        self._alone_after = self.inner("a")["input_ids"][first + 1 :]
+        self._alone_after = alone[first + 1 :]
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         if not texts:
             return []
-        encoding = self.inner(
-            list(texts), add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True,
-            return_attention_mask=False, return_token_type_ids=False, truncation=False, verbose=False,
-        )  # fmt: skip
+        # Without the detour over dictionaries of lists that `self.inner(texts)` makes: twice as fast, the same pieces.
+        backend = self.inner.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = True
         return [
-            Pieces(np.asarray(ids, np.int32), np.asarray(offsets, np.int32).reshape(-1, 2))
-            for ids, offsets in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True)
+            Pieces(np.array(one.ids, np.int32), np.array(one.offsets, np.int32).reshape(-1, 2))
+            for one in backend.encode_batch(list(texts), add_special_tokens=False)
         ]
 
     def join(self, first: np.ndarray, second: np.ndarray | None = None) -> Input:
         if second is None:
-            ids = np.concatenate([self._before, first, self._alone_after]).astype(np.int32)
+            ids = np.concatenate([self._before, first, self._alone_after]).astype(np.int32, copy=False)
             return Input(ids, np.zeros(len(ids), np.int8))
-        ids = np.concatenate([self._before, first, self._between, second, self._after]).astype(np.int32)
+        ids = np.concatenate([self._before, first, self._between, second, self._after]).astype(np.int32, copy=False)
         kinds = np.full(len(ids), self._second_kind, np.int8)
         _, start = self.starts(len(first))
         kinds[: start - len(self._between)] = 0
@@ -63,6 +66,20 @@ class PretrainedTokenizer:
     def starts(self, first_length: int) -> tuple[int, int]:
         before = len(self._before)
         return before, before + first_length + len(self._between)
+
+    def fingerprint(self) -> str:
+        """See `types.Tokenizer`: the whole of tokenizer.json as it is in use, and the libraries, which have lost text
+        before in some versions."""
+        special = [ids.tolist() for ids in (self._before, self._between, self._after, self._alone_after)]
+        settings = {
+            "class": type(self.inner).__name__,
+            "versions": [importlib.metadata.version(name) for name in ("tokenizers", "transformers")],
+            "max_length": self.max_length,
+            "special": special,
+            "kinds": [int(self._second_kind), *(int(kind) for kind in self._between_kinds)],
+        }
+        content = self.inner.backend_tokenizer.to_str() + json.dumps(settings)
+        return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files, which `AutoTokenizer` opens."""

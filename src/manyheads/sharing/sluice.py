@@ -4,7 +4,6 @@ Ruder, Bingel, Augenstein and Søgaard, "Latent Multi-task Architecture Learning
 https://arxiv.org/abs/1705.08142.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Literal, cast
@@ -15,8 +14,9 @@ from torch import Tensor, nn
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
+from manyheads.sharing._sluice_checks import problems, width_problems
 from manyheads.tensors import States, Tokens
-from manyheads.types import Problem, StudyError, shown
+from manyheads.types import Problem, StudyError
 
 
 class Sluice(Sharing):
@@ -49,6 +49,8 @@ class Sluice(Sharing):
     :param orthogonality: The weight of the penalty on subspaces that overlap; 0 leaves it out.
     """
 
+    encoder_per_task = True
+
     def __init__(
         self,
         make_encoder: Callable[[], Encoder],
@@ -64,9 +66,8 @@ class Sluice(Sharing):
         self.depth = self.encoders()[0].depth
         self.subspaces, self.orthogonality = subspaces, orthogonality
         width = self.encoders()[0].width
-        if width % subspaces:
-            remedy = f"Choose a divisor of the encoder's width, {width}."
-            raise StudyError([Problem("sharing.subspaces", "should divide the width", shown(subspaces), remedy)])
+        if found := width_problems(width, {"subspaces": subspaces}, "sharing"):
+            raise StudyError(found)
         start = _start(len(self.tasks) * subspaces, subspaces, alphas).split(subspaces)
         # A task's rows and a task's betas are parameters of their own, so that an absent task's have no gradient.
         self.alphas = nn.ModuleList(
@@ -76,7 +77,7 @@ class Sluice(Sharing):
         self.betas = nn.ParameterList(nn.Parameter(weights.clone()) for _ in self.tasks)
 
     def forward(self, step: Mapping[str, Tokens]) -> dict[str, States]:
-        joined = Tokens.join(list(step.values()))
+        joined = Tokens.join(list(step.values())).filled()
         states = [encoder.embed(joined) for encoder in self.encoders()]
         levels = []
         for layer in range(self.depth):
@@ -125,15 +126,7 @@ class Sluice(Sharing):
 
     @classmethod
     def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        problems = []
-        subspaces, orthogonality = settings.get("subspaces", 2), settings.get("orthogonality", 1e-4)
-        if not (isinstance(subspaces, int) and subspaces >= 1):
-            remedy = "The paper uses 2; 1 gives cross-stitch networks."
-            problems.append(Problem(f"{where}.subspaces", "should be at least 1", shown(subspaces), remedy))
-        if not (isinstance(orthogonality, int | float) and 0 <= orthogonality < math.inf):
-            at = f"{where}.orthogonality"
-            problems.append(Problem(at, "should be a number from 0 up", shown(orthogonality), "0 leaves it out."))
-        return problems
+        return problems(tasks, settings, where)
 
 
 def _mix(rows: Tensor, blocks: Tensor) -> Tensor:
