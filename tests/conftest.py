@@ -1,5 +1,8 @@
 """What every test may use: the folder of real data if it is there, and an encoder small enough to train in a test."""
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,18 @@ from manyheads.encoders.pretrained import resolve
 from manyheads.types import Places
 
 torch.set_num_threads(1)
+# Tokens of tests are kept in a folder of the tests, never in the user's own; set here, before any fixture, so that the
+# processes that tests start see it too. Who is started by tests (or imports this file twice) finds it set.
+PREFIX = "manyheads-tests-"
+_CACHE = "" if PREFIX in os.environ.get("MANYHEADS_CACHE", "") else tempfile.mkdtemp(prefix=PREFIX)
+if _CACHE:
+    os.environ["MANYHEADS_CACHE"] = _CACHE
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_unconfigure() -> None:
+    if _CACHE:
+        shutil.rmtree(_CACHE, ignore_errors=True)
 
 
 def _folder(name: str) -> Path:

@@ -1,6 +1,7 @@
 """Who may import whom, as design and `docs/decisions.md` fix it. The direction is downward, with no way back."""
 
 import ast
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ ALLOWED = {
     "tensors": set(),
     "metrics": set(),
     "squad": set(),
+    "facts": set(),
+    "texts": {"facts"},
     "datasets": set(),
-    "encoders": {"tensors"},
-    "heads": {"tensors", "metrics", "squad"},
+    "encoders": {"tensors", "facts"},
+    "heads": {"tensors", "metrics", "squad", "facts", "texts"},
     "sharing": {"tensors", "encoders", "heads"},
     "weighting": set(),
     "sampling": set(),
@@ -31,18 +34,24 @@ ALLOWED = {
     "study_checks": {"find", "study"},
     "study_file": {"find", "study", "study_checks"},
     "plan": {"find", "study", "sampling"},
-    "tasks": {"find", "study", "datasets"},
+    "tasks": {"find", "study", "datasets", "row_hash"},
     "optimization": set(),
-    "batches": {"tensors", "heads"},
-    "model": {"find", "tensors", "encoders", "heads", "sharing"},
+    "notes": set(),
+    "columns": {"notes"},
+    "row_hash": set(),
+    "token_cache": {"columns"},
+    "cache_contents": {"token_cache"},
+    "batches": {"tensors", "heads", "columns"},
+    "model": {"find", "facts", "tensors", "encoders", "heads", "sharing"},
     "train": {"tensors", "model", "batches", "plan", "optimization", "weighting"},
     "evaluate": {"metrics", "model", "batches", "train"},
     "machine": set(),
+    "workshop": {"find", "study", "tasks", "plan", "model", "heads", "columns", "batches", "token_cache", "row_hash"},
     "run": {
         "__init__", "machine", "find", "study", "tasks", "plan", "model", "batches", "train", "evaluate",
-        "optimization",
+        "optimization", "workshop",
     },
-    "execute": {"__init__", "machine", "study", "tasks", "plan", "run"},
+    "execute": {"__init__", "machine", "study", "tasks", "plan", "run", "workshop"},
     "score": {"metrics", "squad", "strict_json"},
     "intervals": {"metrics"},
     "records": {"metrics", "intervals"},
@@ -52,16 +61,21 @@ ALLOWED = {
     "drawing": set(),
     "plots": {"drawing"},
     "markup": {"drawing"},
-    "report": {"plots", "markup", "drawing"},
+    "report_cost": {"markup"},
+    "report": {"plots", "markup", "drawing", "report_cost"},
     "progress": {"plan"},
     "answer": {"find", "model", "evaluate"},
-    "estimate": {"find", "study", "study_file", "tasks", "plan", "model", "batches", "run"},
+    "work": {"find", "facts", "study", "tasks"},
+    "estimate": {"find", "study", "study_file", "tasks", "plan", "work"},
     "conduct": {
         "__init__", "study", "study_file", "tasks", "plan", "model", "run", "execute", "progress", "records", "compare",
-        "tables", "plots", "report",
+        "tables", "plots", "report", "token_cache", "workshop",
     },
     "__main__": {"cli"},
-    "cli": {"__init__", "find", "conduct", "progress", "estimate", "answer", "score", "tables"},
+    "cli": {
+        "__init__", "find", "conduct", "progress", "estimate", "answer", "score", "tables", "token_cache",
+        "cache_contents",
+    },
 }  # fmt: skip
 
 
@@ -112,6 +126,39 @@ def forbidden(path: Path, source: str) -> list[str]:
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
+HEAVY = {"torch", "transformers", "torchjd", "safetensors"}
+# What `check` runs: its own modules, and what `find` loads for it without anybody importing it by name.
+FOR_CHECK = [
+    SOURCE / "cli.py", SOURCE / "estimate.py", *SOURCE.glob("*/_*_checks.py"),
+    *SOURCE.glob("datasets/*.py"), *SOURCE.glob("sampling/*.py"),
+]  # fmt: skip
+
+
+def packages_needed(files: Iterable[Path], read: Callable[[Path], str]) -> set[str]:
+    """The third-party packages that files import when they are imported themselves, and those that they import."""
+    packages, waiting, seen = set(), list(files), set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.is_file():
+            continue
+        seen.add(path)
+        # A module in a package runs the package first. `find` loads companions by their path, without it.
+        if not path.stem.endswith("_checks") or path.parent.name == "datasets":
+            waiting.append(path.with_name("__init__.py"))
+        for node in ast.parse(read(path)).body:
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            for name in names:
+                root, *inside = name.split(".")
+                packages |= {root} - {"manyheads"}
+                if root == "manyheads":
+                    waiting += [SOURCE.joinpath(*inside, "__init__.py"), SOURCE.joinpath(*inside).with_suffix(".py")]
+    return packages
+
 
 def test_every_part_has_its_place():
     assert {part_of(path) for path in FILES} <= set(ALLOWED)
@@ -136,6 +183,28 @@ def test_imports_go_downward(path: Path):
 def test_a_forbidden_import_is_noticed(file: str, line: str):
     path = SOURCE / file
     assert forbidden(path, path.read_text("utf-8") + f"\n{line}\n") != []
+
+
+def test_check_needs_no_torch():
+    packages = packages_needed(FOR_CHECK, lambda path: path.read_text("utf-8"))
+    assert {"tokenizers", "huggingface_hub", "datasets", "numpy", "pydantic"} <= packages
+    assert not packages & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("facts.py", "import torch"),
+        ("datasets/__init__.py", "from torch import Tensor"),
+        ("heads/_span_checks.py", "from manyheads.heads._windows import windows"),
+        ("work.py", "from manyheads import model"),
+    ],
+)
+def test_a_heavy_import_in_check_is_noticed(file: str, line: str):
+    def read(path: Path) -> str:
+        return path.read_text("utf-8") + (f"\n{line}\n" if path == SOURCE / file else "")
+
+    assert packages_needed(FOR_CHECK, read) & HEAVY
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

@@ -214,7 +214,7 @@ def test_list_shows_names_and_settings():
 
 def test_version_and_help():
     assert call("--version")[1] == f"manyheads {__version__}\n"
-    for command in ("run", "check", "report", "list", "predict", "score"):
+    for command in ("run", "check", "report", "list", "predict", "score", "cache"):
         assert call(command, "--help")[0] == 0
 
 

@@ -4,12 +4,17 @@ import ast
 import random
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
 from torch import nn
 
 from manyheads import find
+from manyheads.batches import encoded, stored
+from manyheads.encoders._tokenizer import PretrainedTokenizer
+from manyheads.types import Table
 from manyheads.weighting import Weighting
 
 MEMBERS = [(family, name) for family in find.FAMILIES for name in find.names(family)]
@@ -133,3 +138,47 @@ def test_schedule_keeps_its_promises(name):
 @pytest.mark.parametrize("name", SAMPLINGS)
 def test_schedule_finds_no_fault_with_its_defaults(name):
     assert find.load("sampling", name).problems(TYPES, REQUIRED_SETTINGS.get(name, {}), "arms.x.sampling") == []
+
+
+COLUMNS = {
+    "text": ["a film", "not a film at all"],
+    "text_pair": ["it is", "it is not"],
+    "choices": [["one", "two"], ["red", "green", "blue"]],
+    "question": ["Who is it?", "Why?"],
+    "context": ["It is Ann, with an é.", "Nobody knows. " * 30],
+    "answers": [{"text": ["Ann"], "answer_start": [6]}, {"text": ["knows"], "answer_start": [7]}],
+}
+LABELS = {"classification": (("no", "yes"), ["yes", "no"]), "multiple_choice": (None, ["0", "2"])}
+
+
+def plain(value):
+    """Arrays as lists with their type, so that values can be compared with ==."""
+    if isinstance(value, np.ndarray):
+        return ["array", value.dtype.str, value.tolist()]
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("name", find.names("heads"))
+def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, minilm):
+    head_class = find.load("heads", name)
+    labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
+    given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
+    if not labelled:
+        given.pop("answers", None)
+    elif "label" in head_class.columns:
+        given["label"] = gold
+    head, tokenizer = head_class(8, labels), PretrainedTokenizer(minilm)
+    table = Table(datasets.Dataset.from_dict({"id": ["x", "y"], **given}), labels, labelled)
+    before, after = encoded(head, table, tokenizer), list(stored(head, table, tokenizer))
+    assert all(bool(one.targets) == labelled for one in before)
+    for one, other in zip(before, after, strict=True):
+        for left, right in zip(one.inputs, other.inputs, strict=True):
+            assert plain(left.ids) == plain(right.ids) and plain(left.kinds) == plain(right.kinds)
+        assert (one.targets, plain(one.note), one.clipped) == (other.targets, plain(other.note), other.clipped)
+    outputs = torch.randn(sum(len(one.inputs) for one in before), 160, 2, generator=torch.Generator().manual_seed(0))
+    if isinstance(before[0].note, dict):
+        assert head.decode(outputs, before) == head.decode(outputs, after)
+    assert head.counts(before) == head.counts(after)

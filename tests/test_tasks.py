@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from manyheads.cli import app
 from manyheads.study_file import read_study
-from manyheads.tasks import content_hash, read_tasks
+from manyheads.tasks import Gold, content_hash, read_tasks
 from manyheads.types import StudyError
 
 LISTENING = (
@@ -74,3 +74,11 @@ def test_the_mistakes_of_all_tasks_come_at_once(study_file):
     wheres = [problem.where for problem in error.value.problems]
     assert any("food" in where for where in wheres) and any("questions" in where for where in wheres)
     assert "nullable = true" in str(error.value)
+
+
+def test_gold_is_the_rows(study_file, monkeypatch):
+    for task in tasks_of(study_file).values():
+        gold = Gold(task.reported)
+        monkeypatch.setattr("manyheads.tasks.BLOCK", 70)
+        assert list(gold) == list(task.reported.rows) and len(gold) == len(task.reported.rows) == 200
+        assert gold[3] == task.reported.rows[3] and gold[198:] == list(task.reported.rows)[198:]

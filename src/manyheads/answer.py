@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from manyheads import find
 from manyheads.evaluate import predict
 from manyheads.model import MultiTaskModel, open_model
-from manyheads.types import Problem, StudyError, shown
+from manyheads.types import Pieces, Problem, StudyError, Tokenizer, shown
 
 CHUNK = 512
 """Lines answered at a time, so that an endless input gets its answers as it goes."""
@@ -31,7 +31,7 @@ def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = Non
         raise StudyError([Problem("--task", "name at least one task", "", f"There are: {', '.join(opened.tasks)}.")])
     with _opened(file) as stream:
         for lines in _chunks(_examples(stream, file, opened, tasks)):
-            yield from _answers(opened, tasks, lines)
+            yield from answers(opened, tasks, lines)
 
 
 def _opened(file: str) -> TextIO:
@@ -125,10 +125,33 @@ def _chunks(examples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]
         raise refused
 
 
-def _answers(model: MultiTaskModel, tasks: Sequence[str], lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+class _CutOnce:
+    """A tokenizer that cuts each text into pieces once, whichever heads ask for it, and is the given one otherwise."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, Pieces] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._tokenizer.pieces(new), strict=True))
+        return [self._known[text] for text in texts]
+
+
+def answers(
+    model: MultiTaskModel, tasks: Sequence[str], lines: Sequence[Mapping[str, Any]], precision: str = "fp32"
+) -> Iterator[dict[str, Any]]:
+    """The answers to lines that were found to be what the heads ask for; see `answer`. Gold labels are not looked at.
+
+    Each text is tokenised once, and tasks that ask about the same sequences share one pass of the encoder.
+    """
     asked = [{key: value for key, value in line.items() if key not in ("label", "answers")} for line in lines]
-    encoded = {task: model.head(task).encode(asked, model.tokenizer) for task in tasks}
-    found: Mapping[str, list[dict[str, Any]]] = predict(model, encoded)
+    tokenizer = _CutOnce(model.tokenizer)
+    encoded = {task: model.head(task).encode(asked, tokenizer) for task in tasks}
+    found: Mapping[str, list[dict[str, Any]]] = predict(model, encoded, precision)
     for index, line in enumerate(asked):
         if len(tasks) == 1:
             yield {"id": line["id"], **found[tasks[0]][index]}

@@ -1,27 +1,61 @@
 """Examples become steps: tokenised once, and batch j of a task is a pure function of (seed, task, j)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
+import pyarrow as pa
 import torch
 
+from manyheads.columns import CHUNK, Examples, Form, agreed, block_of, blocks_of, identity_of, vocabulary_of
 from manyheads.heads import Head
 from manyheads.tensors import Batch, Tokens
 from manyheads.types import Encoded, Table, Tokenizer, derived_seed
 
-CHUNK = 2_000
-"""So many examples are tokenised at once: enough for the tokenizer's threads, few enough for memory."""
-
 
 def encoded(head: Head, table: Table, tokenizer: Tokenizer) -> list[Encoded]:
-    """A split's examples as the head encodes them, in order."""
-    rows = table.rows
-    return [
-        example
-        for at in range(0, len(rows), CHUNK)
-        for example in head.encode([dict(row) for row in rows.select(range(at, min(at + CHUNK, len(rows))))], tokenizer)
-    ]
+    """A split's examples as the head encodes them, in order, as a plain list; for few examples."""
+    return [example for chunk in _chunks(head, table, tokenizer) for example in chunk]
+
+
+def encoded_blocks(head: Head, table: Table, tokenizer: Tokenizer) -> Iterator[tuple[pa.RecordBatch, Form | None]]:
+    """A split's examples as Arrow columns, a block of rows at a time, so that memory does not grow with the split."""
+    return (block_of(chunk) for chunk in _chunks(head, table, tokenizer))
+
+
+def stored(head: Head, table: Table, tokenizer: Tokenizer) -> Examples:
+    """A split's examples as Arrow columns in memory."""
+    blocks = list(encoded_blocks(head, table, tokenizer))
+    return Examples([batch for batch, _ in blocks], agreed(form for _, form in blocks))
+
+
+def read_columns(head: Head, table: Table) -> list[str]:
+    """The columns that `encode` gets: those that the head declares, as far as the split has them, and the id."""
+    return [name for name in dict.fromkeys(("id", *head.columns, *head.optional)) if name in table.rows.column_names]
+
+
+def _chunks(head: Head, table: Table, tokenizer: Tokenizer) -> Iterator[list[Encoded]]:
+    names = read_columns(head, table)
+    rows = table.rows.select_columns(names)
+    for at in range(0, len(rows), CHUNK):
+        columns = rows[at : at + CHUNK]
+        given = zip(*(columns[name] for name in names), strict=True)
+        yield head.encode([dict(zip(names, values, strict=True)) for values in given], tokenizer)
+
+
+# ---- Examples, whether a plain list or columns on disk ----
+
+
+def batch_of(task: str, examples: Sequence[Encoded], rows: Sequence[int]) -> Batch:
+    """Some rows of a task's examples as one batch; from columns without an object for each example."""
+    if not isinstance(examples, Examples):
+        return collate(task, [examples[row] for row in rows], rows)
+    found = examples.gathered(rows)
+    tokens = Tokens(
+        torch.from_numpy(found.ids).long(), torch.from_numpy(found.kinds).long(), tuple(found.lengths.tolist())
+    )
+    targets = None if found.targets is None else torch.from_numpy(found.targets)
+    return Batch(task, tokens, found.counts, targets, tuple(rows))
 
 
 def collate(task: str, examples: Sequence[Encoded], rows: Sequence[int]) -> Batch:
@@ -40,6 +74,34 @@ def collate(task: str, examples: Sequence[Encoded], rows: Sequence[int]) -> Batc
         torch.tensor(targets) if targets else None,
         tuple(rows),
     )
+
+
+def lengths(examples: Sequence[Encoded]) -> np.ndarray:
+    """[n] int64, how many tokens each example has in all its sequences; examples on disk are not decoded for it."""
+    if isinstance(examples, Examples):
+        return examples.lengths
+    return np.array([sum(len(one.ids) for one in example.inputs) for example in examples], np.int64)
+
+
+def vocabulary(examples: Sequence[Encoded]) -> np.ndarray:
+    """The distinct token ids in the examples, sorted, int64."""
+    return examples.vocabulary if isinstance(examples, Examples) else vocabulary_of(blocks_of(examples))
+
+
+def identity(examples: Sequence[Encoded]) -> str:
+    """A hash of the sequences (ids, kinds, lengths, how many each example has) and of nothing else.
+
+    Equal for two tasks if they ask about the same sequences in the same order, however the examples are kept.
+    """
+    return examples.identity if isinstance(examples, Examples) else identity_of(blocks_of(examples))
+
+
+def clipped(examples: Sequence[Encoded]) -> int:
+    """How many word pieces were cut off in all examples."""
+    return sum(int(block.clipped.sum()) for block in blocks_of(examples))
+
+
+# ---- Batches ----
 
 
 class TrainingData:
@@ -68,8 +130,7 @@ class TrainingData:
 
     def batch(self, index: int) -> Batch:
         """The `index`-th batch, counted from 0 over all passes."""
-        rows = self.rows(index)
-        return collate(self.task, [self.examples[row] for row in rows], rows)
+        return batch_of(self.task, self.examples, self.rows(index))
 
     def _shuffled(self, number: int) -> np.ndarray:
         generator = np.random.Generator(np.random.Philox(derived_seed(self.seed, "order", self.task, number)))
@@ -81,7 +142,4 @@ def parts(batch: Batch, number: int, examples: Sequence[Encoded]) -> list[Batch]
     if number == 1:
         return [batch]
     size = -(-len(batch.rows) // number)
-    return [
-        collate(batch.task, [examples[row] for row in batch.rows[at : at + size]], batch.rows[at : at + size])
-        for at in range(0, len(batch.rows), size)
-    ]
+    return [batch_of(batch.task, examples, batch.rows[at : at + size]) for at in range(0, len(batch.rows), size)]

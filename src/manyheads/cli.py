@@ -157,6 +157,34 @@ def score(
         print(f"{name:<20} {value}")
 
 
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove every entry.")] = False, as_json: Json = False
+) -> None:
+    """Show the tokenised datasets that are kept for other runs and studies: where, how many, how large.
+
+    The folder is $MANYHEADS_CACHE, or manyheads in $XDG_CACHE_HOME or ~/.cache. What is removed is made again when it
+    is needed.
+    """
+    from manyheads.cache_contents import amount, contents, contents_lines
+    from manyheads.token_cache import TokenCache, default_folder
+
+    kept = TokenCache(default_folder(), lambda line: print(line, file=sys.stderr))
+    if not clear:
+        found = contents(kept)
+        print(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(contents_lines(found)))
+        return
+    removed, freed = kept.clear()
+    left = len(kept.entries())
+    if as_json:
+        print(json.dumps({"folder": contents(kept)["folder"], "removed": removed, "freed": freed, "left": left}))
+    else:
+        print(f"{removed} {'entry' if removed == 1 else 'entries'} removed, {amount(freed)} freed")
+    if left:
+        print(f"{left} could not be removed", file=sys.stderr)
+        raise typer.Exit(FAILED)
+
+
 @contextmanager
 def _problems_shown(as_json: bool) -> Iterator[None]:
     try:

@@ -13,11 +13,13 @@ from manyheads.model import build_model
 from manyheads.plan import Run, runs
 from manyheads.progress import Progress
 from manyheads.records import FINISHED, read_records
-from manyheads.run import Workshop, run_settings, specification
+from manyheads.run import run_settings, specification
 from manyheads.study import Study
 from manyheads.study_file import read_study
 from manyheads.tasks import TaskData, read_tasks
+from manyheads.token_cache import default_folder
 from manyheads.types import Problem, StudyError, shown
+from manyheads.workshop import Workshop
 
 RESULTS = "results.json"
 
@@ -35,13 +37,16 @@ def conduct(
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
-    workshop = Workshop(study, tasks, data, code)
+    workshop = Workshop(study, tasks, data, code, folder=default_folder(), say=progress.say)
     plan = comparison_plan(study, tasks)
     todo = _unfinished(workshop, out, plan)
     _check_models(workshop, todo)
     _open_folder(out, study)
     all_runs = runs(study)
     progress.say(f"{len(all_runs)} runs in {out}: {len(all_runs) - len(todo)} finished, {len(todo)} to do")
+    if todo:
+        workshop.prepare(todo, progress.prepare)
+        progress.say(workshop.prepared())
     progress.expect(sum(len(workshop.layout(run).steps) for run in todo))
     execute(todo, workshop, out, progress.report, workers=workers)
     progress.say("comparing")
@@ -113,7 +118,8 @@ def _check_models(workshop: Workshop, todo: Sequence[Run]) -> None:
         kinds.setdefault(json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])]), (run, plain))
     for run, plain in kinds.values():
         try:
-            build_model(plain, workshop.places, seed=0, code=workshop.code)
+            model = build_model(plain, workshop.places, seed=0, code=workshop.code)
+            workshop.know(run.arm.encoder, model.tokenizer)
         except StudyError as error:
             problems += [replace(problem, where=f"arms.{run.arm.name}: {problem.where}") for problem in error.problems]
     if problems:

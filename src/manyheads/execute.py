@@ -10,14 +10,16 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import torch
 
 from manyheads import __version__
 from manyheads.machine import fingerprint
 from manyheads.plan import Run, runs
-from manyheads.run import RECORD, Workshop, run_once, run_settings, write_json
+from manyheads.run import RECORD, run_once, run_settings, write_json
 from manyheads.study import Study
 from manyheads.tasks import read_tasks
+from manyheads.workshop import Workshop
 
 Report = Callable[[Run, int, int, str], None]
 """Called with a run, the steps done, the steps in all, and what it is doing."""
@@ -28,7 +30,8 @@ def execute(
 ) -> list[dict[str, Any]]:
     """Execute runs, and return their records in the order in which they ended.
 
-    One run that fails never stops the others: an error is in its record, and so is the death of its process.
+    One run that fails never stops the others: an error is in its record, and so is the death of its process. Several
+    processes begin when everything is tokenised, so that each finds it in the workshop's cache.
 
     :param workers: How many processes. With one, everything happens in this one.
     """
@@ -37,7 +40,22 @@ def execute(
             run_once(run, workshop, out, lambda done, all_, what, run=run: report(run, done, all_, what))
             for run in todo
         ]
+    workshop.prepare(todo)
     return list(_in_processes(list(todo), workshop, out, report, min(workers, len(todo))))
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _use_threads(number: int) -> None:
+    """So many threads for everything that brings its own: torch, Arrow, and the tokenizers (written in Rust)."""
+    torch.set_num_threads(number)
+    pyarrow.set_cpu_count(number)
+    # Read when the first text is tokenised, which in a new process is after this.
+    os.environ["RAYON_NUM_THREADS"] = str(number)
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if number > 1 else "false"
 
 
 @dataclass
@@ -51,12 +69,13 @@ def _in_processes(
     waiting: list[Run], workshop: Workshop, out: Path, report: Report, number: int
 ) -> Iterator[dict[str, Any]]:
     context = multiprocessing.get_context("spawn")
-    threads = max(1, (os.cpu_count() or 1) // number)
+    threads = max(1, _cores() // number)
 
     def start() -> _Worker:
         ours, theirs = context.Pipe()
         hashes = {name: task.summary["hash"] for name, task in workshop.tasks.items()}
-        arguments = (theirs, workshop.study, hashes, workshop.places.data, workshop.code, out, threads)
+        cache = (workshop.cache.folder, workshop.cache.writable)
+        arguments = (theirs, workshop.study, hashes, workshop.places.data, workshop.code, cache, out, threads)
         process = context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -123,17 +142,19 @@ def _work(
     hashes: Mapping[str, str],
     data: Path | None,
     code: Path | None,
+    cache: tuple[Path | None, bool],
     out: Path,
     threads: int,
 ) -> None:
     """What a worker does: read the data once, then one run after another."""
     # An interrupt goes to every process of a terminal; ours ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads)
+    _use_threads(threads)
     tasks = read_tasks(study, data, code)
     if {name: task.summary["hash"] for name, task in tasks.items()} != hashes:
         raise RuntimeError("the data has changed since the study began")
-    workshop = Workshop(study, tasks, data, code)
+    workshop = Workshop(study, tasks, data, code, folder=cache[0])
+    workshop.cache.writable = cache[1]  # what could not be written need not be tried again
     known = {run.path: run for run in runs(study)}
     with suppress(EOFError, BrokenPipeError):
         while (path := pipe.recv()) is not None:

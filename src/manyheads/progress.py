@@ -22,14 +22,14 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self.console = Console(file=stream, highlight=False, markup=False)
         self.bars = Bars(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"),
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[unit]}"),
             TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=self.console, disable=not
             self.console.is_terminal,
         )  # fmt: skip
         self.done: dict[str, int] = {}
         self.total = 0
         self.began = self.last = time.monotonic()
-        self.bar = self.bars.add_task("", total=None)
+        self.bar = self.bars.add_task("", total=None, unit="steps")
 
     def __enter__(self) -> "Progress":
         self.bars.start()
@@ -42,11 +42,19 @@ class Progress:
         """A line that stays."""
         self.console.print(text, soft_wrap=True)
 
+    def prepare(self, what: str, done: int, number: int) -> None:
+        """How far the tokens of a split are."""
+        self.bars.update(self.bar, completed=done, total=number, description=f"tokens of {what}", unit="examples")
+        now = time.monotonic()
+        if not self.console.is_terminal and now - self.last >= EVERY:
+            self.last = now
+            self.console.print(f"tokens of {what}: {done:,} of {number:,} examples", soft_wrap=True)
+
     def expect(self, steps: int) -> None:
         """How many steps there are in all."""
         self.total = steps
         self.began = time.monotonic()
-        self.bars.update(self.bar, total=steps)
+        self.bars.update(self.bar, completed=0, total=steps, description="", unit="steps")
 
     def report(self, run: Run, done: int, steps: int, what: str) -> None:
         """What a run is doing."""

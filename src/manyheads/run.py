@@ -1,6 +1,5 @@
 """One run from top to bottom: data, model, training, scores, record. A study is many of them."""
 
-import hashlib
 import json
 import os
 import time
@@ -8,48 +7,27 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from manyheads import __version__, find
-from manyheads.batches import TrainingData, encoded
+from manyheads.batches import TrainingData, vocabulary
 from manyheads.evaluate import predict, scores
-from manyheads.machine import fingerprint, forget_peak_memory, peak_memory
+from manyheads.machine import ceiling, fingerprint, forget_peak_memory, keep_freed_memory, peak_memory, precision
 from manyheads.model import MultiTaskModel, build_model
 from manyheads.optimization import optimizer_for
-from manyheads.plan import Layout, Run, batch_sizes, layout
-from manyheads.study import Choice, Study
-from manyheads.tasks import TaskData, examples
+from manyheads.plan import Layout, Run, batch_sizes
+from manyheads.study import Choice
+from manyheads.tasks import Gold, TaskData
 from manyheads.train import train
-from manyheads.types import Encoded, Measure, Places, StepRecord, Table
+from manyheads.types import Measure, StepRecord
+from manyheads.workshop import Workshop, resolved_method
 
 RECORD, METRICS = "record.json", "metrics.jsonl"
 Progress = Callable[[int, int, str], None]
-
-
-class Workshop:
-    """What the runs of a study have in common: its data, and each task's examples as tokens.
-
-    :param tasks: The data, as `tasks.read_tasks` gives it.
-    """
-
-    def __init__(self, study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None) -> None:
-        self.study = study
-        self.tasks = tasks
-        self.places: Places = study.places(data)
-        self.code = code
-        self._encoded: dict[tuple[str, str, str], list[Encoded]] = {}
-
-    def examples(self, model: MultiTaskModel, encoder: Choice, task: str, split: str, table: Table) -> list[Encoded]:
-        """A split's examples as tokens, computed once for all runs with the same encoder."""
-        key = (task, split, json.dumps([encoder.name, dict(encoder.settings)], sort_keys=True))
-        if key not in self._encoded:
-            self._encoded[key] = encoded(model.head(task), table, model.tokenizer)
-        return self._encoded[key]
-
-    def layout(self, run: Run) -> Layout:
-        """Every step of a run."""
-        return layout(run, self.study, examples(self.tasks), self.code)
 
 
 def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dict[str, Any]:
@@ -60,9 +38,10 @@ def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dic
     folder = out / run.path
     folder.mkdir(parents=True, exist_ok=True)
     forget_peak_memory()
+    keep_freed_memory()
     record = {
         "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
-        "settings": run_settings(run, workshop), "fingerprint": fingerprint(run.arm.training["precision"]),
+        "settings": run_settings(run, workshop), "fingerprint": fingerprint(precision(run.arm.training["precision"])),
     }  # fmt: skip
     try:
         record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, progress)}
@@ -100,14 +79,17 @@ def _trained_and_scored(run: Run, workshop: Workshop, folder: Path, progress: Pr
     seconds["scoring"] = time.perf_counter() - began
     model.save(folder / "model")
     (folder / "model" / "README.md").write_text(_card(run, result["scores"]), "utf-8")
-    return {**result, "cost": _cost(trained, steps, tasks, model, seconds)}
+    kind = precision(run.arm.training["precision"])
+    return {**result, "cost": _cost(trained, steps, tasks, model, seconds) | {"ceiling": ceiling(kind)}}
 
 
 def _train(
     run: Run, workshop: Workshop, model: MultiTaskModel, data: Mapping[str, TrainingData], steps: Layout, folder: Path,
     progress: Progress,
 ) -> list[StepRecord]:  # fmt: skip
-    settings = run.arm.training
+    settings = {**run.arm.training, "precision": precision(run.arm.training["precision"])}
+    # Words that no example holds are not trained; see Encoder.narrow.
+    model.narrow(reduce(np.union1d, [vocabulary(one.examples) for one in data.values()]))
     choice = Choice("fixed") if run.arm.alone else run.arm.weighting
     weighting_class: Any = find.load("weighting", choice.name, workshop.code)
     weighting = weighting_class(run.tasks, **choice.settings)
@@ -121,6 +103,7 @@ def _train(
             if weighting.needs_scores and (record.step + 1) % settings["scores_every"] == 0:
                 weighting.hear(_selection_scores(run, workshop, model))
                 model.train()
+    model.widen()
     return records
 
 
@@ -130,9 +113,9 @@ def _selection_scores(run: Run, workshop: Workshop, model: MultiTaskModel) -> di
         table = workshop.tasks[task].selection
         assert table is not None
         examples = workshop.examples(model, run.arm.encoder, task, "selection", table)
-        answers = predict(model, {task: examples}, run.arm.training["precision"])[task]
+        answers = predict(model, {task: examples}, precision(run.arm.training["precision"]))[task]
         head = model.head(task)
-        heard[task] = scores(head.measures(answers, list(table.rows)))[head.metric] or 0.0
+        heard[task] = scores(head.measures(answers, Gold(table)))[head.metric] or 0.0
     return heard
 
 
@@ -143,13 +126,12 @@ def _scored(
     (folder / "predictions").mkdir(exist_ok=True)
     for task, given in tasks.items():
         head = model.head(task)
-        training = workshop.examples(model, run.arm.encoder, task, "train", given.train)
-        lost = {"train": _lost(head, training)}
+        lost = {"train": workshop.lost(model, run.arm.encoder, task, "train", given.train)}
         if given.reported is not None:
             examples = workshop.examples(model, run.arm.encoder, task, "reported", given.reported)
-            lost["reported"] = _lost(head, examples)
-            gold = list(given.reported.rows)
-            answers = predict(model, {task: examples}, run.arm.training["precision"])[task]
+            lost["reported"] = workshop.lost(model, run.arm.encoder, task, "reported", given.reported)
+            gold = Gold(given.reported)
+            answers = predict(model, {task: examples}, precision(run.arm.training["precision"]))[task]
             measures = head.measures(answers, gold)
             kinds = {name: measure.kind for name, measure in measures.items()}
             result["scores"][task] = scores(measures)
@@ -159,11 +141,6 @@ def _scored(
         clipped = sum(split["clipped"] for split in lost.values())
         result["data"][task] = {**given.summary, "clipped": clipped, "encoding": lost}
     return result
-
-
-def _lost(head: Any, examples: Sequence[Encoded]) -> dict[str, Any]:
-    """What encoding cut off."""
-    return {"clipped": sum(example.clipped for example in examples), **head.counts(examples)}
 
 
 def _write_predictions(
@@ -187,7 +164,8 @@ def _cost(
     for record in records:
         examples.update(record.examples)
         tokens.update(record.tokens)
-    batches = steps.batches()
+    batches, busy = steps.batches(), max(1e-9, sum(record.seconds for record in records))
+    operations = sum(record.operations for record in records)
     return {
         "steps": len(records),
         "examples": dict(examples),
@@ -195,7 +173,10 @@ def _cost(
         "tokens": dict(tokens),
         "shares": {task: batches[task] / max(1, batches.total()) for task in tasks},
         "seconds": dict(seconds),
-        "tokens_per_second": tokens.total() / max(1e-9, sum(record.seconds for record in records)),
+        "tokens_per_second": tokens.total() / busy,
+        "padding": sum(record.padding for record in records),
+        "operations": operations,
+        "operations_per_second": operations / busy,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "peak_memory": peak_memory(),
     }
@@ -224,7 +205,7 @@ def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
     arm, sizes = run.arm, batch_sizes(run.arm, workshop.study)
 
     def resolved(family: str, choice: Choice) -> dict[str, Any]:
-        return _resolved(family, choice, workshop.code)
+        return resolved_method(family, choice, workshop.code)
 
     tasks = {
         name: {
@@ -245,14 +226,6 @@ def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
         "tasks": tasks,
         **shared,
     }
-
-
-def _resolved(family: str, choice: Choice, code: Path | None) -> dict[str, Any]:
-    """A method with every setting, those of a default too; of a method from outside, also what its file holds."""
-    entry = find.describe(family, choice.name, code)
-    defaults = {setting.name: setting.default for setting in entry.settings if setting.default is not find.REQUIRED}
-    foreign = {"source": hashlib.sha256(entry.path.read_bytes()).hexdigest()[:16]} if entry.foreign else {}
-    return {"name": choice.name, "settings": {**defaults, **choice.settings}, **foreign}
 
 
 def _plain(choice: Choice) -> dict[str, Any]:

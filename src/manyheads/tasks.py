@@ -1,19 +1,23 @@
 """A study's tasks as data: read, checked, cut to size. Every problem of every task is found before training."""
 
-import hashlib
-import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from manyheads import find
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits
+from manyheads.row_hash import content_hash
 from manyheads.study import UNSCORED, Study, Task
 from manyheads.types import SPLITS, TEST, TRAIN, VALIDATION, Problem, StudyError, Table, derived_seed
+
+BLOCK = 10_000
+"""Rows in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,29 @@ class TaskData:
         }
 
 
+class Gold(Sequence[Mapping[str, Any]]):
+    """A split's rows as dicts, made as they are asked for, a block at a time: quicker than one by one, never all."""
+
+    def __init__(self, table: Table) -> None:
+        self.rows = table.rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Mapping[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return list(self)[index] if isinstance(index, slice) else self.rows[index]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for at in range(0, len(self.rows), BLOCK):
+            columns = self.rows[at : at + BLOCK]
+            for values in zip(*columns.values(), strict=True):
+                yield dict(zip(columns, values, strict=True))
+
+
 def read_tasks(study: Study, data: Path | None, code: Path | None = None) -> dict[str, TaskData]:
     """Every task's data.
 
@@ -79,8 +106,9 @@ def _within(task: str, where: str) -> str:
 
 def _needs_scores(study: Study, code: Path | None) -> bool:
     arms = [arm for arm in study.arms.values() if not arm.alone]
-    methods: list[Any] = [find.load("weighting", name, code) for name in sorted({arm.weighting.name for arm in arms})]
-    return any(method.needs_scores for method in methods)
+    return any(
+        find.constant("weighting", name, "needs_scores", code) for name in sorted({arm.weighting.name for arm in arms})
+    )
 
 
 def _read(task: Task, study: Study, data: Path | None, code: Path | None, listening: bool) -> TaskData:
@@ -118,15 +146,33 @@ def _limited(task: Task, train: Table) -> Table:
 
 def _check(task: Task, tables: Mapping[str, Table], code: Path | None) -> None:
     """Ask the head what it cannot work with."""
-    head_class: Any = find.load("heads", task.head.name, code)
-    try:
-        head = head_class(8, tables[TRAIN].labels, **task.head.settings)
-    except ValueError as error:
-        raise StudyError([Problem(f"tasks.{task.name}.head", str(error))]) from error
     where = f"tasks.{task.name}"
-    problems = [problem for name, table in tables.items() for problem in head.problems(table, f"{where} ({name})")]
+    try:
+        ask = _problems_of(task, tables[TRAIN].labels, code)
+    except StudyError:
+        raise
+    except ValueError as error:
+        raise StudyError([Problem(f"{where}.head", str(error))]) from error
+    problems = [problem for name, table in tables.items() for problem in ask(table, f"{where} ({name})")]
     if problems:
         raise StudyError(problems)
+
+
+def _problems_of(
+    task: Task, labels: tuple[str, ...] | None, code: Path | None
+) -> Callable[[Table, str], list[Problem]]:
+    """What finds the problems in a split: the companion of the task's head, or if it has none the head itself.
+
+    :raises ValueError: If there cannot be such a head.
+    """
+    checks = find.checks("heads", task.head.name, code)
+    if isinstance(checks, type):
+        head: Any = checks(8, labels, **task.head.settings)
+        return head.problems
+    settings = find.describe("heads", task.head.name, code).resolved(task.head.settings)
+    if problem := checks.unfit(labels, settings):
+        raise ValueError(problem)
+    return lambda table, where: checks.problems(table, settings, where)
 
 
 def _selection_examples(study: Study) -> int:
@@ -154,7 +200,9 @@ def _selection(dataset: Dataset, task: Task, train: Table, reported: str, size: 
             return train, replace(validation, labels=train.labels)
     size = min(size, len(train.rows) // 5)
     chosen = sorted(_sample(len(train.rows), size, "selection", task.name))
-    rest = sorted(set(range(len(train.rows))) - set(chosen))
+    left = np.ones(len(train.rows), bool)
+    left[chosen] = False
+    rest = np.flatnonzero(left)
     return replace(train, rows=train.rows.select(rest)), replace(train, rows=train.rows.select(chosen), warnings=())
 
 
@@ -164,15 +212,6 @@ def _drawn(rows: Any, size: int, *purpose: str) -> Any:
 
 def _sample(length: int, size: int, *purpose: str) -> list[int]:
     return random.Random(derived_seed(*purpose)).sample(range(length), size)
-
-
-def content_hash(*tables: Table) -> str:
-    """What data a run was trained and scored on: equal hashes, equal rows in equal order."""
-    digest = hashlib.blake2b(digest_size=16)
-    for table in tables:
-        for name in sorted(table.rows.column_names):
-            digest.update(json.dumps([name, table.rows[name][:]], ensure_ascii=True).encode())
-    return digest.hexdigest()
 
 
 def examples(tasks: Mapping[str, TaskData]) -> dict[str, int]:

@@ -9,23 +9,23 @@ import difflib
 import io
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 from datasets.table import InMemoryTable
 from pyarrow import parquet
 
+from manyheads.datasets._blocks import LONGEST_LINE, ROWS, Column, read_blocks
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._json import read_rows
 from manyheads.types import Problem, StudyError, shown
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
-LONGEST_LINE = 16_000_000
-"""Characters. Longer lines are broken files, and would take the memory of the machine with them."""
 PACKED = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip (or a spreadsheet)",
@@ -49,12 +49,16 @@ class Records:
 
     names: Sequence[str]
     column: Callable[[str], Sequence[Any]]
-    lines: Sequence[int]
+    lines: Sequence[int] | np.ndarray
 
-    def only(self, rows: Sequence[int]) -> "Records":
-        """These rows, by their numbers."""
-        lines = [self.lines[row] for row in rows]
-        return Records(self.names, lambda name: [values[row] for values in [self.column(name)] for row in rows], lines)
+    def only(self, rows: np.ndarray) -> "Records":
+        """These rows, by their numbers, ascending."""
+
+        def column(name: str) -> Sequence[Any]:
+            values = self.column(name)
+            return values.only(rows) if isinstance(values, Column) else [values[row] for row in rows]
+
+        return Records(self.names, column, np.asarray(self.lines)[rows].tolist())
 
 
 def path_problem(path: Path, where: str) -> Problem | None:
@@ -93,6 +97,8 @@ def read_records(
     """
     if format == "parquet":
         return _parquet(path, where)
+    if (found := _quickly(path, format, encoding, header)) is not None:
+        return found
     text = _decode(path.read_bytes(), where, encoding, problems)
     if not text.strip():
         raise StudyError([Problem(where, "the file is empty", "", "Is this the right file?")])
@@ -109,6 +115,15 @@ def read_records(
     if not records.lines:
         raise StudyError([Problem(where, "the file has no rows", "", "Is this the right file?")])
     return records
+
+
+def _quickly(path: Path, format: str, encoding: str, header: Sequence[str]) -> Records | None:
+    """The rows of a sound file, block by block; None if it has to be read whole to say what is wrong with it."""
+    with path.open("rb") as file:
+        if file.read(8).startswith((*PACKED, *WIDE)):
+            return None
+    found = read_blocks(path, format, codecs.lookup(encoding).name, header)
+    return found and Records(found[0], found[1].__getitem__, found[2])
 
 
 def _parquet(path: Path, where: str) -> Records:
@@ -131,12 +146,19 @@ def dataset_records(data: datasets.Dataset, where: str) -> Records:
         raise StudyError([Problem(where, "there are no rows", "", "Is this the right file?")])
 
     def column(name: str) -> Sequence[Any]:
-        values, feature = data[name][:], data.features[name]
+        feature = data.features[name]
+        if feature == datasets.Value("string"):
+            return Column(block.column(name).combine_chunks() for block in _in_blocks(data, name))
+        values = data[name][:]
         if isinstance(feature, datasets.ClassLabel):
             return [feature.names[value] if value in range(len(feature.names)) else None for value in values]
         return values
 
     return Records(data.column_names, column, range(1, len(data) + 1))
+
+
+def _in_blocks(data: datasets.Dataset, name: str) -> Iterator[Any]:
+    yield from data.select_columns([name]).with_format("arrow").iter(batch_size=ROWS)
 
 
 def _decode(data: bytes, where: str, encoding: str, problems: Problems) -> str:

@@ -1,14 +1,19 @@
 """Turn the columns of the user's own data into the columns that heads ask for."""
 
 import difflib
+import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
+import numpy as np
+import pyarrow as pa
+from datasets.table import InMemoryTable
 
-from manyheads.datasets._checks import Problems, check_ids, check_spans, check_texts
+from manyheads.datasets._blocks import ROWS, Column, arrow_of
+from manyheads.datasets._checks import Problems, check_ids, check_spans, check_texts, distinct
 from manyheads.datasets._files import Records
 from manyheads.datasets._hub import STRING, span_rows
 from manyheads.datasets._labels import ClassNames, choice_labels, numbers
@@ -66,7 +71,7 @@ class Rows:
         labels, columns["label"], labelled = self._labels(columns.get("choices"))
         self.problems.stop()
         features = datasets.Features({name: kinds[name] for name in columns})
-        return Table(datasets.Dataset.from_dict(columns, features), labels, labelled, self.dropped, self.warnings)
+        return Table(dataset_of(columns, features), labels, labelled, self.dropped, self.warnings)
 
     def _labels(self, choices: list[list[str]] | None) -> tuple[tuple[str, ...] | None, Sequence[Any], bool]:
         """The classes (None where there are none), each row's label, and whether there are labels at all."""
@@ -105,18 +110,22 @@ class Rows:
             self.warnings.append(Problem(self.where, what, shown(values[0]), "TSV has no quoting; is this CSV?"))
         return values
 
-    def _ids(self) -> list[str]:
+    def _ids(self) -> Sequence[str]:
         if "id" not in self.used:
             # Lines find a row again, unless several rows (or all: 0) stand on one.
             lines = self.records.lines
-            self.show_ids = len(set(lines)) < len(lines) or 0 in lines
-            numbers = range(1, len(lines) + 1) if self.show_ids else lines
-            return [f"{self.split}-{number}" for number in numbers]
-        values, ids = self._values("id"), []
+            self.show_ids = not distinct(np.asarray(lines)) or 0 in lines
+            numbers = np.arange(1, len(lines) + 1) if self.show_ids else np.asarray(lines)
+            return Column(
+                pa.array([f"{self.split}-{number}" for number in numbers[at : at + ROWS].tolist()], pa.string())
+                for at in range(0, len(numbers), ROWS)
+            )
+        values = self._values("id")
         for row, value in enumerate(values):
             if type(value) not in (str, int) or value == "":
                 self.problems.add(self.place(row), "an id is not a string", shown(value), "Write ids in quotes.")
-            ids.append(str(value))
+        texts = isinstance(values, Column) and values.all_texts
+        ids: Sequence[str] = values if texts else [str(value) for value in values]
         check_ids(ids, self.place, self.problems)
         self.show_ids = True
         return ids
@@ -132,9 +141,9 @@ class Rows:
         if NO_GOLD not in self.layout.labels and NO_GOLD not in self.layout.label_names:
             reasons[NO_GOLD] = f'label "{NO_GOLD}", which means no gold label'
         why = [reasons.get(value) if isinstance(value, str | int | None) else None for value in values]
-        kept = [row for row, reason in enumerate(why) if reason is None]
         dropped = Counter(reason for reason in why if reason)
-        if not kept:
+        kept = np.flatnonzero([reason is None for reason in why]) if dropped else np.arange(len(why))
+        if not len(kept):
             raise StudyError([Problem(self.where, "no row has a label", shown(dict(dropped)), "Is this the column?")])
         return (records.only(kept) if dropped else records), dict(dropped)
 
@@ -203,6 +212,15 @@ class Rows:
             if (impossible := flag in (True, "true", "True", "1")) == bool(answers[row]["text"]):
                 what = "is_impossible, but it has answers" if impossible else "no answers, but not is_impossible"
                 self.problems.add(self.place(row), what, shown(answers[row]["text"]), "Correct one of the two.")
+
+
+def dataset_of(columns: Mapping[str, Sequence[Any]], features: datasets.Features) -> datasets.Dataset:
+    """Columns as a dataset; those that are Arrow's already are not copied."""
+    schema = features.arrow_schema
+    table = pa.table({name: arrow_of(values, schema.field(name).type) for name, values in columns.items()}, schema)
+    # Without a fingerprint of our own the library would make one by copying the whole table.
+    fingerprint = secrets.token_hex(8)
+    return datasets.Dataset(InMemoryTable(table), datasets.DatasetInfo(features=features), fingerprint=fingerprint)
 
 
 def _is_span(used: Mapping[str, object]) -> bool:

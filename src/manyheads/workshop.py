@@ -1,0 +1,219 @@
+"""What the runs of a study have in common: its data, and each task's examples as tokens, made once for all of them."""
+
+import ast
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from manyheads import columns, find
+from manyheads.batches import clipped, encoded_blocks, read_columns
+from manyheads.columns import Examples
+from manyheads.heads import Head
+from manyheads.model import MultiTaskModel
+from manyheads.plan import Layout, Run, layout
+from manyheads.row_hash import content_hash
+from manyheads.study import Choice, Study
+from manyheads.tasks import TaskData, examples
+from manyheads.token_cache import TokenCache
+from manyheads.types import Places, Problem, StudyError, Table, Tokenizer
+
+HERE = Path(__file__).parent
+FORMAT = 1
+"""Part of every key; raised when entries of the token cache are to be read by nobody any more."""
+Advance = Callable[[str, int, int], None]
+"""Called while tokenising with what is tokenised, how many examples are done, and how many there are."""
+
+
+def _silent(what: str, done: int, number: int) -> None:
+    """Nobody is told."""
+
+
+class Workshop:
+    """What the runs of a study have in common.
+
+    :param tasks: The data, as `tasks.read_tasks` gives it.
+    :param folder: Where tokens are kept between runs and studies; None keeps them in memory.
+    :param say: Called with a line for the user, if something is wrong with that folder.
+    """
+
+    def __init__(
+        self, study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None, *,
+        folder: Path | None = None, say: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self.study = study
+        self.tasks = tasks
+        self.places: Places = study.places(data)
+        self.code = code
+        self.cache = TokenCache(folder, say)
+        self.made: list[tuple[int, float]] = []
+        """Examples and seconds of each split that was tokenised here."""
+        self.found: list[int] = []
+        """Examples of each split that came from the cache."""
+        self._encoded: dict[tuple[str, str, str], Examples] = {}
+        self._lost: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._tokenizers: dict[str, Tokenizer] = {}
+
+    def examples(self, model: MultiTaskModel, encoder: Choice, task: str, split: str, table: Table) -> Examples:
+        """A split's examples as tokens, computed once for all runs with the same encoder."""
+        key = (task, split, _named(encoder))
+        if key not in self._encoded:
+            self._encoded[key] = self._opened(model.head(task), model.tokenizer, task, split, table, _silent)
+        return self._encoded[key]
+
+    def lost(self, model: MultiTaskModel, encoder: Choice, task: str, split: str, table: Table) -> dict[str, Any]:
+        """What encoding cut off."""
+        key, given = (task, split, _named(encoder)), self.examples(model, encoder, task, split, table)
+        if key not in self._lost:
+            self._lost[key] = {"clipped": clipped(given), **model.head(task).counts(given)}
+        return self._lost[key]
+
+    def layout(self, run: Run) -> Layout:
+        """Every step of a run."""
+        return layout(run, self.study, examples(self.tasks), self.code)
+
+    def know(self, encoder: Choice, tokenizer: Tokenizer) -> None:
+        """Keep the tokenizer of an encoder that was built anyway, so that `prepare` need not build it again."""
+        self._tokenizers.setdefault(_named(encoder), tokenizer)
+
+    def prepare(self, runs: Iterable[Run], advance: Advance = _silent) -> None:
+        """Tokenise every split that these runs need and that is not there yet.
+
+        :raises StudyError: With what a head or a tokenizer refuses, of all splits. Where a method fails otherwise, its
+            run will, and the others go on.
+        """
+        wanted = {
+            (task, split, _named(run.arm.encoder)): (run.arm.encoder, table)
+            for run in runs
+            for task in run.tasks
+            for split, table in self._splits(run, task).items()
+        }
+        problems: list[Problem] = []
+        for key, (encoder, table) in wanted.items():
+            if key in self._encoded:
+                continue
+            task, split, _ = key
+            try:
+                head, tokenizer = self._head(task), self._tokenizer(encoder)
+                self._encoded[key] = self._opened(head, tokenizer, task, split, table, advance)
+            except StudyError as error:
+                problems += [replace(one, where=f"tasks.{task} ({split}): {one.where}") for one in error.problems]
+            except Exception:
+                continue
+        if problems:
+            raise StudyError(list(dict.fromkeys(problems)))
+
+    def prepared(self) -> str:
+        """What was tokenised and what came from the cache, in a line."""
+        new, seconds = sum(count for count, _ in self.made), sum(each for _, each in self.made)
+        parts = [f"{new:,} examples tokenised in {seconds:.1f} s"] if self.made else []
+        parts += [f"{sum(self.found):,} examples from the cache {self.cache.folder}"] if self.found else []
+        return f"tokens: {', '.join(parts) or 'nothing to do'}"
+
+    def _splits(self, run: Run, task: str) -> dict[str, Table]:
+        given = self.tasks[task]
+        found = {"train": given.train, "reported": given.reported}
+        if not run.arm.alone:
+            found["selection"] = given.selection
+        return {split: table for split, table in found.items() if table is not None}
+
+    def _tokenizer(self, encoder: Choice) -> Tokenizer:
+        if _named(encoder) not in self._tokenizers:
+            encoder_class: Any = find.load("encoders", encoder.name, self.code)
+            self._tokenizers[_named(encoder)] = encoder_class(self.places, **encoder.settings).tokenizer
+        return self._tokenizers[_named(encoder)]
+
+    def _head(self, task: str) -> Head:
+        given = self.tasks[task]
+        head_class: Any = find.load("heads", given.task.head.name, self.code)
+        return head_class(8, given.train.labels, **given.task.head.settings)
+
+    def _opened(
+        self, head: Head, tokenizer: Tokenizer, task: str, split: str, table: Table, advance: Advance
+    ) -> Examples:
+        # Without a cache there is no need to hash the rows.
+        key = self._key(head, tokenizer, task, table) if self.cache.folder else ""
+        found = self.cache.find(key)
+        if found is not None:
+            self.found.append(len(found))
+            return found
+        began, what = time.perf_counter(), f"{task} ({split})"
+
+        def blocks() -> Iterator[Any]:
+            done = 0
+            for batch, form in encoded_blocks(head, table, tokenizer):
+                yield batch, form
+                done += len(batch)
+                advance(what, done, len(table.rows))
+
+        about = {"task": task, "split": split, "head": self.tasks[task].task.head.name}
+        made = self.cache.make(key, about, blocks)
+        self.made.append((len(made), time.perf_counter() - began))
+        return made
+
+    def _key(self, head: Head, tokenizer: Tokenizer, task: str, table: Table) -> str:
+        """A hash of everything that the examples depend on."""
+        rows = table.rows.select_columns(read_columns(head, table))
+        parts = {
+            "format": FORMAT,
+            "rows": content_hash(Table(rows)),
+            "head": resolved_method("heads", self.tasks[task].task.head, self.code),
+            "labels": head.labels,
+            "tokenizer": tokenizer.fingerprint(),
+            "source": source_hash(Path(columns.__file__), _file(head), _file(tokenizer)),
+        }
+        return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _named(encoder: Choice) -> str:
+    return json.dumps([encoder.name, dict(encoder.settings)], sort_keys=True)
+
+
+def resolved_method(family: str, choice: Choice, code: Path | None) -> dict[str, Any]:
+    """A method with every setting, those of a default too; of a method from outside, also what its file holds."""
+    entry = find.describe(family, choice.name, code)
+    defaults = {setting.name: setting.default for setting in entry.settings if setting.default is not find.REQUIRED}
+    foreign = {"source": hashlib.sha256(entry.path.read_bytes()).hexdigest()[:16]} if entry.foreign else {}
+    return {"name": choice.name, "settings": {**defaults, **choice.settings}, **foreign}
+
+
+def _file(thing: object) -> Path:
+    return Path(sys.modules[type(thing).__module__].__file__ or "")
+
+
+@cache
+def source_hash(*files: Path) -> str:
+    """A hash of source files and of everything of ours that they import, so that changed code reads nothing stale.
+
+    A file from outside counts with all files beside it, which it may import too.
+    """
+    todo = [file for path in files for file in ([path] if path.is_relative_to(HERE) else path.parent.glob("*.py"))]
+    seen: dict[Path, bytes] = {}
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen[path] = path.read_bytes()
+            todo += _imported(seen[path])
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(seen):
+        digest.update(len(seen[path]).to_bytes(8, "little") + seen[path])
+    return digest.hexdigest()
+
+
+def _imported(source: bytes) -> Iterator[Path]:
+    """The files of ours that a source imports, as far as there are such files."""
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            if name.split(".")[0] == "manyheads":
+                inside = HERE.joinpath(*name.split(".")[1:])
+                yield from (file for file in (inside.with_suffix(".py"), inside / "__init__.py") if file.is_file())
