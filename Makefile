@@ -1,6 +1,7 @@
 # demo and test set up what they need in .venv; nothing outside this folder is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+SPEED := docs/results/speed
 export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -18,6 +19,15 @@ check: .venv/ready
 	$(BIN)/pyright
 	$(BIN)/pytest tests/test_architecture.py
 
+# Every figure of docs/results/speed.md again. Wants a machine that does nothing else meanwhile.
+bench: .venv/ready .venv/peers
+	mkdir -p $(SPEED)
+	$(BIN)/python benchmarks/training.py --tasknet .venv/peers --json $(SPEED)/training.json
+	$(BIN)/python benchmarks/inference.py --json $(SPEED)/inference.json
+	$(BIN)/python benchmarks/gradient_methods.py --json $(SPEED)/gradient_methods.json
+	$(BIN)/python benchmarks/scaling.py --json $(SPEED)/scaling.json
+	$(BIN)/python benchmarks/speed_page.py
+
 format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -28,6 +38,10 @@ format: .venv/ready
 	$(BIN)/pip install --quiet "$$(grep ^torch== constraints.txt)"
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[quickstart,methods,dev]"
 	touch $@
+
+# What only the peers of a benchmark import, apart from the tested set. Without it they are left out, and named.
+.venv/peers: .venv/ready benchmarks/peers.txt
+	-$(BIN)/pip install --quiet --no-deps --upgrade --target $@ -r benchmarks/peers.txt
 
 clean:
 	rm -rf .venv
