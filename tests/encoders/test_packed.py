@@ -17,18 +17,18 @@ LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=12)
 
 
 def test_packing_by_hand(monkeypatch):
-    # Overhead of 100 entries: 3, 2 (rounded up to 8) and 9 (to 16). Together 3 x 16^2 + 100 = 868; apart
-    # 2 x 8^2 + 16^2 + 200 = 584.
+    # Overhead of 100 entries: 3 and 2 (rounded up to 16) and 17 (to 32). Together 3 x 32^2 + 100 = 3,172; apart
+    # 2 x 16^2 + 32^2 + 200 = 1,736.
     monkeypatch.setattr(_packed, "OVERHEAD", 100)
-    packing = Packing.of([3, 9, 2], CPU)
-    assert packing.shapes == ((2, 8), (1, 16))
-    assert packing.places.tolist() == [0, 1, 2, *range(16, 25), 8, 9]
-    assert packing.size == 32
+    packing = Packing.of([3, 17, 2], CPU)
+    assert packing.shapes == ((2, 16), (1, 32))
+    assert packing.places.tolist() == [0, 1, 2, *range(32, 49), 16, 17]
+    assert packing.size == 64
     hidden = -torch.inf
-    assert packing.masks[0][:, 0, 0].tolist() == [[0] * 3 + [hidden] * 5, [0] * 2 + [hidden] * 6]
+    assert packing.masks[0][:, 0, 0].tolist() == [[0] * 3 + [hidden] * 13, [0] * 2 + [hidden] * 14]
     # When a call costs more than the entries it saves, there is one.
-    monkeypatch.setattr(_packed, "OVERHEAD", 1000)
-    assert Packing.of([3, 9, 2], CPU).shapes == ((3, 16),)
+    monkeypatch.setattr(_packed, "OVERHEAD", 2000)
+    assert Packing.of([3, 17, 2], CPU).shapes == ((3, 32),)
 
 
 def test_a_full_rectangle_needs_no_mask():

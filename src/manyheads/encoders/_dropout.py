@@ -35,19 +35,22 @@ class _Dropped(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, level: int) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         size = values.numel()
         draws = torch.empty(-(-size // 4), dtype=torch.int64, device=values.device).random_(-(1 << 63), None)
-        kept = draws.view(torch.int16)[:size].view(values.shape) >= level - _LEVELS // 2
+        bits = draws.view(torch.int16)[:size].view(values.shape)
+        # Integers and products of one type are vectorised; booleans and `where` take seven times as long.
+        kept = _as(torch.ge(bits, level - _LEVELS // 2, out=torch.empty_like(bits)), values.dtype)
         ctx.save_for_backward(kept)
         ctx.scale = _LEVELS / (_LEVELS - level)
-        return _scaled(values, kept, ctx.scale)
+        return (values * kept).mul_(ctx.scale)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (kept,) = ctx.saved_tensors
-        return _scaled(gradient, kept, ctx.scale), None
+        return (gradient * kept).mul_(ctx.scale), None
 
 
-def _scaled(values: Tensor, kept: Tensor, scale: float) -> Tensor:
-    return torch.where(kept, values, values.new_zeros(())).mul_(scale)
+def _as(zeros_and_ones: Tensor, dtype: torch.dtype) -> Tensor:
+    """int16 0 and 1 as 0.0 and 1.0, for bfloat16 by the bits of 1.0."""
+    return zeros_and_ones.mul_(0x3F80).view(dtype) if dtype == torch.bfloat16 else zeros_and_ones.to(dtype)
 
 
 def replace_dropout(module: nn.Module) -> None:

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 NAME = "manyheads_packed"
-MULTIPLE = 8
+MULTIPLE = 16
 """Lengths are rounded up to a multiple of this, so that few distinct shapes occur."""
-OVERHEAD = 2_500
+OVERHEAD = 6_000
 """What one more call of the attention costs, counted in entries of the matrix of scores."""
 
 

@@ -16,6 +16,7 @@ from transformers.utils import logging
 
 from manyheads.encoders import Encoder
 from manyheads.encoders._dropout import replace_dropout
+from manyheads.encoders._linear import replace_linear
 from manyheads.encoders._packed import NAME, Packing
 from manyheads.encoders._pretrained_checks import (
     check_tokenizer,
@@ -87,6 +88,7 @@ class Pretrained(Encoder):
         except (OSError, ValueError) as error:
             raise no_tokenizer(source, str(error).splitlines()[0]) from error
         replace_dropout(self.inner)
+        replace_linear(self.inner)
         self.words: TrainedRows | None = None
         self._packing: tuple[Tokens, Packing] | None = None
 

@@ -1,0 +1,75 @@
+"""Linear layers by oneDNN: the same products, gradients, names and special cases as torch's."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from manyheads.encoders import _linear
+from manyheads.encoders._linear import Linear, faster_by_onednn, replace_linear
+
+NEEDED = pytest.mark.skipif(
+    not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="this build of torch has no oneDNN"
+)
+
+
+def pair(bias: bool = True) -> tuple[nn.Linear, Linear]:
+    torch.manual_seed(0)
+    theirs = nn.Linear(7, 5, bias=bias)
+    ours = nn.Linear(7, 5, bias=bias)
+    ours.load_state_dict(theirs.state_dict())
+    ours.__class__ = Linear
+    return theirs, ours  # pyright: ignore[reportReturnType]
+
+
+@NEEDED
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(11, 7), (1, 11, 7), (2, 3, 7)])
+def test_product_and_gradients_are_torchs(shape, bias):
+    results = []
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    for layer in pair(bias):
+        given = values.clone().requires_grad_()
+        output = layer(given)
+        output.square().sum().backward()
+        results.append([output, given.grad, *(parameter.grad for parameter in layer.parameters())])
+    for one, other in zip(*results, strict=True):
+        assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+@NEEDED
+def test_nothing_is_computed_for_frozen_weights():
+    _, ours = pair()
+    ours.requires_grad_(False)
+    given = torch.randn(3, 7, requires_grad=True)
+    ours(given).sum().backward()
+    assert_close(given.grad, ours.weight.sum(0).expand(3, 7))
+    assert ours.weight.grad is None
+
+
+def test_other_types_take_torchs_way(monkeypatch):
+    monkeypatch.setattr(_linear, "product", None)
+    theirs, ours = pair()
+    values = torch.randn(4, 7)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(ours(values), theirs(values))
+    assert torch.equal(ours.double()(values.double()), theirs.double()(values.double()))
+
+
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [
+        ({"cpu_name": "AMD EPYC", "avx512_f": True}, True),
+        ({"cpu_name": "AMD EPYC", "avx512_f": False}, False),
+        ({"cpu_name": "Intel(R) Xeon(R)", "avx512_f": True}, False),
+        ({}, False),
+    ],
+)
+def test_the_processor_decides_not_the_clock(able, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert faster_by_onednn() is (expected and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    names = list(module.state_dict())
+    replace_linear(module)
+    assert [type(one) is Linear for one in module] == [faster_by_onednn(), False, faster_by_onednn()]
+    assert list(module.state_dict()) == names
