@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
 from manyheads.optimization import DecoupledAdamax, linear_schedule, optimizer_for, set_learning_rate
 
@@ -54,3 +55,16 @@ def test_biases_norms_and_what_a_weighting_learns_do_not_decay():
     assert [p.shape for p in decayed["params"]] == [(2, 3)] and decayed["weight_decay"] == 0.1
     assert len(rest["params"]) == 3 and rest["weight_decay"] == 0.0
     assert own["params"] == [weighting.s] and (own["lr"], own["weight_decay"]) == (0.5, 0.0)
+
+
+def test_momentum_takes_heads_that_come_later():
+    shared, late = torch.nn.Linear(2, 1, bias=False), torch.nn.Linear(2, 1, bias=False)
+    model = torch.nn.ModuleList([shared, late])
+    start = late.weight.detach().clone()
+    rule = optimizer_for(model, torch.nn.Module(), {"name": "sgd", "momentum": 0.5}, 0.1)
+    for step in range(3):
+        shared.weight.grad = torch.ones(1, 2)
+        late.weight.grad = torch.ones(1, 2) if step else None
+        rule.step()
+    # Two steps of 1 and 1 + 0.5 times the learning rate.
+    assert_close(late.weight, start - 0.1 * 2.5)

@@ -5,6 +5,7 @@ Answers go to standard output, progress and problems to standard error. Exit cod
 """
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,8 @@ def run(
 
     The same command again goes on where it stopped.
     """
+    # A job that is ended from outside saves what it has, as one that is interrupted at the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _problems_shown(as_json):
         from manyheads.conduct import conduct
         from manyheads.progress import Progress

@@ -13,6 +13,7 @@ from manyheads.model import build_model
 from manyheads.plan import Run, runs
 from manyheads.progress import Progress
 from manyheads.records import FINISHED, read_records
+from manyheads.resume import identity_of
 from manyheads.run import run_settings, specification
 from manyheads.study import Study
 from manyheads.study_file import read_study
@@ -48,7 +49,9 @@ def conduct(
         workshop.prepare(todo, progress.prepare)
         progress.say(workshop.prepared())
     progress.expect(sum(len(workshop.layout(run).steps) for run in todo))
-    execute(todo, workshop, out, progress.report, workers=workers)
+    for record in execute(todo, workshop, out, progress.report, workers=workers):
+        for note in record.get("notes", []):
+            progress.say(f"{record['arm']}/{record['seed']}: {note}")
     progress.say("comparing")
     results = compare(out, plan)
     present(results, out)
@@ -129,21 +132,27 @@ def _check_models(workshop: Workshop, todo: Sequence[Run]) -> None:
 def _unfinished(workshop: Workshop, out: Path, plan: Mapping[str, Any]) -> list[Run]:
     """The runs without a finished record and its predictions.
 
-    :raises StudyError: If a finished run is of other settings, another version or other data than the study's.
+    :raises StudyError: If a finished run, or one that would go on from its checkpoint, is of other settings, another
+        version or other data than the study's.
     """
     problems, todo = [], []
     records = {record.path: record for record in read_records(out, plan)}
     for run in runs(workshop.study):
         record = records[run.path]
-        if record.status != FINISHED:
-            todo.append(run)
-            continue
         where, content = str(out / run.path), record.content
+        if record.status == FINISHED:
+            hashes = {task: content.get("data", {}).get(task, {}).get("hash") for task in run.tasks}
+        else:
+            todo.append(run)
+            content = identity_of(out / run.path)
+            if not content:
+                continue
+            hashes = content["data"]
         now = {"version": __version__, **run_settings(run, workshop)}
         before = {"version": content.get("version"), **content.get("settings", {})}
         problems += _differences(where, before, _as_json(now))
         for task in run.tasks:
-            if content.get("data", {}).get(task, {}).get("hash") != workshop.tasks[task].summary["hash"]:
+            if hashes.get(task) != workshop.tasks[task].summary["hash"]:
                 what = f"the data of {task} has changed since this run"
                 problems.append(Problem(where, what, "", "Use --fresh, or another --out."))
     if problems:

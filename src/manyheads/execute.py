@@ -21,6 +21,8 @@ from manyheads.study import Study
 from manyheads.tasks import read_tasks
 from manyheads.workshop import Workshop
 
+PATIENCE = 10.0
+"""Seconds that a process may take to save its run when it is told to stop."""
 Report = Callable[[Run, int, int, str], None]
 """Called with a run, the steps done, the steps in all, and what it is doing."""
 
@@ -106,8 +108,7 @@ def _in_processes(
                     _give(worker, waiting)
                     yield content
     finally:
-        for worker in workers:
-            _stop(worker)
+        _stop(workers)
 
 
 def _give(worker: _Worker, waiting: list[Run]) -> None:
@@ -116,11 +117,15 @@ def _give(worker: _Worker, waiting: list[Run]) -> None:
         worker.pipe.send(worker.run.path if worker.run else None)
 
 
-def _stop(worker: _Worker) -> None:
-    """One that was told to stop ends by itself and cleans up; one that is in a run is stopped."""
-    worker.process.join(10 if worker.run is None else 0)
-    worker.process.terminate()
-    worker.process.join()
+def _stop(workers: Sequence[_Worker]) -> None:
+    """Those that were told to stop end by themselves and clean up; those that are in a run are told to save it."""
+    for worker in workers:
+        if worker.run is not None:
+            worker.process.terminate()
+    for worker in workers:
+        worker.process.join(PATIENCE)
+        worker.process.kill()
+        worker.process.join()
 
 
 def _died(run: Run, code: int | None, workshop: Workshop, out: Path) -> dict[str, Any]:
@@ -149,6 +154,7 @@ def _work(
     """What a worker does: read the data once, then one run after another."""
     # An interrupt goes to every process of a terminal; ours ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _use_threads(threads)
     tasks = read_tasks(study, data, code)
     if {name: task.summary["hash"] for name, task in tasks.items()} != hashes:
@@ -156,7 +162,7 @@ def _work(
     workshop = Workshop(study, tasks, data, code, folder=cache[0])
     workshop.cache.writable = cache[1]  # what could not be written need not be tried again
     known = {run.path: run for run in runs(study)}
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while (path := pipe.recv()) is not None:
             record = run_once(known[path], workshop, out, lambda *progress: pipe.send(("progress", progress)))
             pipe.send(("done", record))

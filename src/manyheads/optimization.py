@@ -50,11 +50,13 @@ def optimizer_for(
         given["eps"] = given.pop("epsilon")
     if "betas" in given:
         given["betas"] = tuple(given["betas"])
-    # The fused kernels read and write every number once; on a CPU that is several times as fast.
+    # The fused kernels read and write every number once; on a CPU that is several times as fast. SGD's fails with momentum
+    # when some parameters have their first gradient (a task's head) and others had theirs before.
+    fused = not given.get("momentum")
     make = {
         "adamw": lambda: optim.AdamW(groups, lr=learning_rate, fused=True, **given),
         "adamax": lambda: DecoupledAdamax(groups, lr=learning_rate, **given),
-        "sgd": lambda: optim.SGD(groups, lr=learning_rate, fused=True, **given),
+        "sgd": lambda: optim.SGD(groups, lr=learning_rate, fused=fused, **given),
     }
     optimizer = make[settings["name"]]()
     for group in optimizer.param_groups:

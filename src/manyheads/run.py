@@ -20,6 +20,8 @@ from manyheads.machine import ceiling, fingerprint, forget_peak_memory, keep_fre
 from manyheads.model import MultiTaskModel, build_model
 from manyheads.optimization import optimizer_for
 from manyheads.plan import Layout, Run, batch_sizes
+from manyheads.resume import Resume
+from manyheads.stopping import Stopping
 from manyheads.study import Choice
 from manyheads.tasks import Gold, TaskData
 from manyheads.train import train
@@ -43,18 +45,26 @@ def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dic
         "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
         "settings": run_settings(run, workshop), "fingerprint": fingerprint(precision(run.arm.training["precision"])),
     }  # fmt: skip
+    identity = {key: record[key] for key in ("version", "settings", "fingerprint")}
+    identity["data"] = {task: workshop.tasks[task].summary["hash"] for task in run.tasks}
+    resume = Resume(folder, folder / METRICS, identity, run.arm.training["checkpoint"])
     try:
-        record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, progress)}
+        record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, resume, progress)}
     except BrokenPipeError:  # nobody is left to tell; the run is for the next command
         raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         record |= {"status": "failed", "reason": reason, "traceback": traceback.format_exc()}
+    record["notes"] = resume.notes
     write_json(folder / RECORD, record)
+    if record["status"] == "finished":
+        resume.clear()
     return record
 
 
-def _trained_and_scored(run: Run, workshop: Workshop, folder: Path, progress: Progress) -> dict[str, Any]:
+def _trained_and_scored(
+    run: Run, workshop: Workshop, folder: Path, resume: Resume, progress: Progress
+) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     began = time.perf_counter()
     tasks = {task: workshop.tasks[task] for task in run.tasks}
@@ -70,8 +80,8 @@ def _trained_and_scored(run: Run, workshop: Workshop, folder: Path, progress: Pr
 
     began = time.perf_counter()
     steps = workshop.layout(run)
-    trained = _train(run, workshop, model, data, steps, folder, progress)
-    seconds["training"] = time.perf_counter() - began
+    trained = _train(run, workshop, model, data, steps, resume, progress)
+    seconds["training"] = resume.spent + time.perf_counter() - began
 
     began = time.perf_counter()
     progress(len(steps.steps), len(steps.steps), "scoring")
@@ -84,8 +94,8 @@ def _trained_and_scored(run: Run, workshop: Workshop, folder: Path, progress: Pr
 
 
 def _train(
-    run: Run, workshop: Workshop, model: MultiTaskModel, data: Mapping[str, TrainingData], steps: Layout, folder: Path,
-    progress: Progress,
+    run: Run, workshop: Workshop, model: MultiTaskModel, data: Mapping[str, TrainingData], steps: Layout,
+    resume: Resume, progress: Progress,
 ) -> list[StepRecord]:  # fmt: skip
     settings = {**run.arm.training, "precision": precision(run.arm.training["precision"])}
     # Words that no example holds are not trained; see Encoder.narrow.
@@ -94,15 +104,22 @@ def _train(
     weighting_class: Any = find.load("weighting", choice.name, workshop.code)
     weighting = weighting_class(run.tasks, **choice.settings)
     optimizer = optimizer_for(model, weighting, settings["optimizer"], settings["learning_rate"])
-    records = []
-    with (folder / METRICS).open("w", encoding="utf-8", buffering=1) as file:
-        for record in train(model, data, steps, weighting, optimizer, seed=run.seed, settings=settings):
+    records = resume.start(model, weighting, optimizer)
+    loop = train(
+        model, data, steps, weighting, optimizer, seed=run.seed, settings=settings, start=len(records)
+    )  # fmt: skip
+    with resume.metrics.open("a", encoding="utf-8", buffering=1) as file, Stopping() as stopping:
+        for record in loop:
             records.append(record)
             file.write(json.dumps(asdict(record)) + "\n")
             progress(record.step + 1, len(steps.steps), "training")
             if weighting.needs_scores and (record.step + 1) % settings["scores_every"] == 0:
                 weighting.hear(_selection_scores(run, workshop, model))
                 model.train()
+            if stopping.asked or resume.due(len(records)):
+                resume.save(len(records), model, weighting, optimizer)
+            if stopping.asked:
+                raise KeyboardInterrupt
     model.widen()
     return records
 
@@ -221,7 +238,7 @@ def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
         "seed": run.seed,
         "models": "one per task" if arm.alone else "joint",
         "encoder": resolved("encoders", arm.encoder),
-        "training": dict(arm.training),
+        "training": {key: value for key, value in arm.training.items() if key != "checkpoint"},
         "budget": budget,
         "tasks": tasks,
         **shared,

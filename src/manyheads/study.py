@@ -21,6 +21,7 @@ TRAINING: dict[str, tuple[Any, Any]] = {
     "precision": (Literal["fp32", "bf16", "auto"], "fp32"),
     "scores_every": (int, 100),
     "selection_examples": (int, 500),
+    "checkpoint": (dict[Literal["minutes", "steps"], float], {"minutes": 10.0}),
 }
 OPTIMIZERS = {
     "adamw": {"weight_decay": (float, 0.01), "betas": (list[float], [0.9, 0.999]), "epsilon": (float, 1e-8)},

@@ -112,6 +112,10 @@ class Checker:
             self.problem(f"{at}.warmup", "is a share of all steps, from 0 to below 1", shown(values["warmup"]), "")
         if values.get("clip", 0) < 0:
             self.problem(f"{at}.clip", "should be 0 (off) or more", shown(values["clip"]), "")
+        often = values.get("checkpoint", {"minutes": 10.0})
+        if len(often) != 1 or not all(0 < number < float("inf") for number in often.values()):
+            remedy = "For example { minutes = 10 } or { steps = 500 }."
+            self.problem(f"{at}.checkpoint", "should be one of minutes and steps, above 0", shown(often), remedy)
         if "optimizer" in values:
             values["optimizer"] = self.optimizer(f"{at}.optimizer", values["optimizer"])
         return values

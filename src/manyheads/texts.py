@@ -10,6 +10,8 @@ from manyheads.types import Problem, Table, shown
 
 LIMIT = 20
 """Problems of one split that are shown."""
+BLOCK = 10_000
+"""Rows looked at together, so that memory does not grow with the split."""
 
 
 def record(table: Table, where: str, row: int) -> str:
@@ -38,12 +40,13 @@ def column_problems(table: Table, columns: Sequence[str], where: str) -> list[Pr
 
 def text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
     """Texts that are null, not text, or empty."""
-    for row, text in enumerate(table.rows[column][:]):
-        if isinstance(text, str) and text and not text.isspace():
-            continue
-        what = f'"{column}" is empty' if text is None or isinstance(text, str) else f'"{column}" is not a text'
-        remedy = "Give the record a text, or leave the record out."
-        yield Problem(record(table, where, row), what, shown(text), remedy)
+    for start in range(0, len(table.rows), BLOCK):
+        for row, text in enumerate(table.rows[start : start + BLOCK][column], start):
+            if isinstance(text, str) and text and not text.isspace():
+                continue
+            what = f'"{column}" is empty' if text is None or isinstance(text, str) else f'"{column}" is not a text'
+            remedy = "Give the record a text, or leave the record out."
+            yield Problem(record(table, where, row), what, shown(text), remedy)
 
 
 def text_lengths(

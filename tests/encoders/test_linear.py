@@ -6,7 +6,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from manyheads.encoders import _linear
-from manyheads.encoders._linear import Linear, faster_by_onednn, replace_linear
+from manyheads.encoders._linear import Linear, replace_linear
+from manyheads.products import faster_by_onednn
 
 NEEDED = pytest.mark.skipif(
     not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="this build of torch has no oneDNN"
@@ -22,10 +23,18 @@ def pair(bias: bool = True) -> tuple[nn.Linear, Linear]:
     return theirs, ours  # pyright: ignore[reportReturnType]
 
 
+@pytest.fixture(autouse=True)
+def ask_the_processor_anew():
+    faster_by_onednn.cache_clear()
+    yield
+    faster_by_onednn.cache_clear()
+
+
 @NEEDED
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(11, 7), (1, 11, 7), (2, 3, 7)])
-def test_product_and_gradients_are_torchs(shape, bias):
+def test_product_and_gradients_are_torchs(shape, bias, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "AMD EPYC", "avx512_f": True})
     results = []
     values = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     for layer in pair(bias):
@@ -38,7 +47,8 @@ def test_product_and_gradients_are_torchs(shape, bias):
 
 
 @NEEDED
-def test_nothing_is_computed_for_frozen_weights():
+def test_nothing_is_computed_for_frozen_weights(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "AMD EPYC", "avx512_f": True})
     _, ours = pair()
     ours.requires_grad_(False)
     given = torch.randn(3, 7, requires_grad=True)
@@ -68,8 +78,12 @@ def test_other_types_take_torchs_way(monkeypatch):
 def test_the_processor_decides_not_the_clock(able, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert faster_by_onednn() is (expected and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+
+
+def test_replacing_keeps_parameters_and_names():
     module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-    names = list(module.state_dict())
+    before = dict(module.named_parameters())
     replace_linear(module)
-    assert [type(one) is Linear for one in module] == [faster_by_onednn(), False, faster_by_onednn()]
-    assert list(module.state_dict()) == names
+    assert [type(one) is Linear for one in module] == [True, False, True]
+    after = dict(module.named_parameters())
+    assert list(after) == list(before) and all(after[name] is before[name] for name in before)

@@ -68,30 +68,25 @@ def test_every_token_has_a_place_of_its_own(lengths):
 def test_attention_and_its_gradients_equal_each_sequence_by_itself(dtype, tolerance):
     lengths = (5, 40, 1, 33, 40)
     torch.manual_seed(0)
-    whole = [torch.randn(1, 2, sum(lengths), 16).to(dtype).requires_grad_() for _ in range(3)]
-    weights = torch.randn(1, sum(lengths), 2, 16)
-    output, _ = packed_attention(torch.nn.Module(), *whole, None, packing=Packing.of(lengths, CPU))
+    whole = torch.randn(sum(lengths), 3, 2, 16).to(dtype).requires_grad_()
+    weights = torch.randn(sum(lengths), 2, 16)
+    output = packed_attention(whole, Packing.of(lengths, CPU), scale=0.25)
     (output.float() * weights).sum().backward()
-    exact = [part.detach().float().requires_grad_() for part in whole]
-    parts = zip(*(part.split(lengths, dim=2) for part in exact), strict=True)
-    expected = torch.cat([scaled_dot_product_attention(*three).transpose(1, 2) for three in parts], dim=1)
+    exact = whole.detach().float().requires_grad_()
+    # [T, 3, H, d] -> 3 x [H, T, d] for each sequence.
+    parts = [part.permute(1, 2, 0, 3) for part in exact.split(lengths)]
+    expected = torch.cat([scaled_dot_product_attention(*three).transpose(0, 1) for three in parts])
     (expected * weights).sum().backward()
-    assert output.dtype == dtype
+    assert output.dtype == whole.grad.dtype == dtype
     assert_close(output.float(), expected, rtol=tolerance, atol=tolerance)
-    for one, other in zip(whole, exact, strict=True):
-        assert one.grad.dtype == dtype
-        assert_close(one.grad.float(), other.grad, rtol=tolerance, atol=2 * tolerance)
+    assert_close(whole.grad.float(), exact.grad, rtol=tolerance, atol=2 * tolerance)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_dropout_of_attention_is_on_average_none(dtype):
     torch.manual_seed(0)
-    query, key, value = (torch.randn(1, 2, 24, 8).to(dtype) for _ in range(3))
-    packing = Packing.of((24,), CPU)
-    plain, _ = packed_attention(torch.nn.Module(), query, key, value, None, packing=packing)
-    draws = [
-        packed_attention(torch.nn.Module(), query, key, value, None, packing=packing, dropout=0.2)[0].float()
-        for _ in range(400)
-    ]
+    three, packing = torch.randn(24, 3, 2, 8).to(dtype), Packing.of((24,), CPU)
+    plain = packed_attention(three, packing, scale=0.35)
+    draws = [packed_attention(three, packing, scale=0.35, dropout=0.2).float() for _ in range(400)]
     assert not torch.equal(draws[0], draws[1])
     assert_close(torch.stack(draws).mean(0), plain.float(), rtol=0, atol=0.1)

@@ -1,36 +1,27 @@
-"""Linear layers whose single-precision products go through oneDNN where that is faster than MKL.
-
-torch computes products of float32 by Intel's MKL, which on AMD processors with AVX-512 reaches half of what they can do
-(205 against 400 to 470 GFLOP/s on two cores of an EPYC, shapes of MiniLM). oneDNN, which torch brings for its compiled
-models, computes the same products there at full speed. Other processors and other types keep torch's own way.
-"""
+"""Linear layers whose single-precision products go through the library that is faster here (`products.py`)."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-def faster_by_onednn() -> bool:
-    """Whether this processor is of the kind on which oneDNN was measured to be faster for float32. Never decided by a
-    measurement of the moment: the same machine must give the same bits."""
-    able = torch.cpu.get_capabilities()
-    known = "AMD" in str(able.get("cpu_name", "")) and able.get("avx512_f", False)
-    return bool(known and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+from manyheads.products import faster_by_onednn, product
 
 
-def product(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
-    """[N, K] and [M, K] -> [N, M]: one times the transpose of other, plus the bias [M], by oneDNN in float32."""
-    return torch.ops.mkldnn._linear_pointwise(one, other, bias, "none", [], "")
+def linear(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """[..., K] values, [M, K] weight, [M] bias -> [..., M]: torch's `linear`, by oneDNN where that is faster."""
+    plain = values.dtype == weight.dtype == torch.float32 and values.device.type == "cpu"
+    if not plain or torch.is_autocast_enabled("cpu") or not faster_by_onednn():
+        return functional.linear(values, weight, bias)
+    return _Product.apply(values.flatten(0, -2), weight, bias).unflatten(0, values.shape[:-1])
 
 
 class Linear(nn.Linear):
-    """torch's `nn.Linear`, computed by oneDNN for float32 on a CPU."""
+    """torch's `nn.Linear` by `linear`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        plain = input.dtype == self.weight.dtype == torch.float32 and input.device.type == "cpu"
-        if not plain or torch.is_autocast_enabled("cpu"):
-            return super().forward(input)
-        return _Product.apply(input.flatten(0, -2), self.weight, self.bias).unflatten(0, input.shape[:-1])
+        return linear(input, self.weight, self.bias)
 
 
 class _Product(torch.autograd.Function):
@@ -51,8 +42,7 @@ class _Product(torch.autograd.Function):
 
 
 def replace_linear(module: nn.Module) -> None:
-    """Let every linear layer be computed the faster way; parameters and their names stay."""
-    if faster_by_onednn():
-        for child in module.modules():
-            if type(child) is nn.Linear:
-                child.__class__ = Linear
+    """Let every linear layer be computed this way; parameters and their names stay."""
+    for child in module.modules():
+        if type(child) is nn.Linear:
+            child.__class__ = Linear

@@ -3,20 +3,22 @@
 Linear layers see N real tokens; only the attention itself, a few per cent of the work, sees rectangles: sequences of
 near length form a group, and each group is one call of torch's scaled dot-product attention.
 
-Registered with transformers' attention interface, so that any of its layers that goes through that interface takes
-[1, N, D] states and `packing=` as a keyword. Shapes: N tokens, H heads, d width of a head, P tokens with padding.
+Takes the place of the forward pass of transformers' self-attention modules (`replace_attention`), which then take
+[1, N, D] states and `packing=` as a keyword. Shapes: N tokens, D width, H heads, d width of a head, P tokens with
+padding.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
 
-NAME = "manyheads_packed"
+from manyheads.encoders._linear import linear
+
 MULTIPLE = 16
 """Lengths are rounded up to a multiple of this, so that few distinct shapes occur."""
 OVERHEAD = 6_000
@@ -92,24 +94,17 @@ def _mask(lengths: np.ndarray, longest: int, device: torch.device) -> Tensor | N
 
 
 class _Pad(torch.autograd.Function):
-    """Three times [N, ...] -> [3, P, ...]. Its own function because autograd's indexing would add where nothing ever
-    collides."""
+    """[N, ...] -> [P, ...]. Its own function because autograd's indexing would add where nothing ever collides."""
 
     @staticmethod
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, places: Tensor, size: int, dtype: torch.dtype
-    ) -> Tensor:
+    def forward(ctx: Any, values: Tensor, places: Tensor, size: int) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.save_for_backward(places)
-        ctx.dtype = query.dtype
-        padded = query.new_zeros(3, size, *query.shape[1:], dtype=dtype)
-        for place, values in zip(padded, (query, key, value), strict=True):
-            place.index_copy_(0, places, values.to(dtype))
-        return padded
+        return values.new_zeros(size, *values.shape[1:]).index_copy_(0, places, values)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (places,) = ctx.saved_tensors
-        return (*(one.index_select(0, places).to(ctx.dtype) for one in gradient), None, None, None)
+        return gradient.index_select(0, places), None, None
 
 
 class _Unpad(torch.autograd.Function):
@@ -159,9 +154,9 @@ class _HalfAttention(torch.autograd.Function):
 
 
 def _attention(parts: Tensor, rows: int, mask: Tensor | None, dropout: float, scale: float) -> Tensor:
-    """[3, rows * T, H, d] -> [rows * T, H, d]"""
-    three, places, heads, width = parts.shape
-    query, key, value = parts.view(three, rows, -1, heads, width).transpose(2, 3)  # [rows, H, T, d] each
+    """[rows * T, 3, H, d] -> [rows * T, H, d]"""
+    places, three, heads, width = parts.shape
+    query, key, value = parts.view(rows, -1, three, heads, width).permute(2, 0, 3, 1, 4)  # [rows, H, T, d] each
     if parts.dtype == torch.bfloat16:
         flat = [part.reshape(rows * heads, -1, width) for part in (query, key, value)]
         output = _HalfAttention.apply(*flat, mask, scale).view(rows, heads, -1, width)
@@ -170,31 +165,30 @@ def _attention(parts: Tensor, rows: int, mask: Tensor | None, dropout: float, sc
     return output.transpose(1, 2).reshape(places, heads, width)
 
 
-def packed_attention(
-    _module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    _attention_mask: Tensor | None,
-    *,
-    packing: Packing,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """[1, H, N, d] queries, keys and values -> [1, N, H, d], each sequence attending to itself only."""
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    half = query.dtype == torch.bfloat16 and query.device.type == "cpu"
-    dtype = torch.float32 if half and dropout else query.dtype
-    flat = [part[0].transpose(0, 1) for part in (query, key, value)]
-    padded = _Pad.apply(*flat, packing.places, packing.size, dtype)
-    with torch.autocast(query.device.type, enabled=False):
-        groups = padded.split([rows * length for rows, length in packing.shapes], dim=1)
+def packed_attention(three: Tensor, packing: Packing, *, dropout: float = 0.0, scale: float) -> Tensor:
+    """[N, 3, H, d] queries, keys and values -> [N, H, d], each sequence attending to itself only."""
+    half = three.dtype == torch.bfloat16 and three.device.type == "cpu"
+    padded = _Pad.apply(three.float() if half and dropout else three, packing.places, packing.size)
+    with torch.autocast(three.device.type, enabled=False):
+        groups = padded.split([rows * length for rows, length in packing.shapes])
         outputs = [
             _attention(group, rows, mask, dropout, scale)
             for group, (rows, _), mask in zip(groups, packing.shapes, packing.masks, strict=True)
         ]
-    return _Unpad.apply(torch.cat(outputs).to(query.dtype), packing.places)[None], None
+    return _Unpad.apply(torch.cat(outputs).to(three.dtype), packing.places)
 
 
-AttentionInterface.register(NAME, packed_attention)
+def _forward(self: Any, states: Tensor, _mask: Tensor | None = None, *, packing: Packing, **_: Any) -> Any:
+    """[1, N, D] -> [1, N, D]: queries, keys and values by one product, then attention."""
+    parts = (self.query, self.key, self.value)
+    weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
+    three = linear(states[0], weight, bias).unflatten(1, (3, -1, self.attention_head_size))
+    dropout = self.dropout.p if self.training else 0.0
+    return packed_attention(three, packing, dropout=dropout, scale=self.scaling).flatten(1)[None], None
+
+
+def replace_attention(module: nn.Module) -> None:
+    """Let every self-attention of BERT's kind be computed without padding; parameters and their names stay."""
+    for child in module.modules():
+        if all(isinstance(getattr(child, name, None), nn.Linear) for name in ("query", "key", "value")):
+            child.forward = MethodType(_forward, child)

@@ -17,7 +17,7 @@ from transformers.utils import logging
 from manyheads.encoders import Encoder
 from manyheads.encoders._dropout import replace_dropout
 from manyheads.encoders._linear import replace_linear
-from manyheads.encoders._packed import NAME, Packing
+from manyheads.encoders._packed import Packing, replace_attention
 from manyheads.encoders._pretrained_checks import (
     check_tokenizer,
     check_type,
@@ -76,7 +76,7 @@ class Pretrained(Encoder):
             config.hidden_dropout_prob = dropout
         config.attention_probs_dropout_prob = attention_dropout
         self.inner = _quietly_built(source, config, weights=saved is None)
-        self.inner.config._attn_implementation = NAME
+        replace_attention(self.inner)
         if getattr(self.inner, "pooler", None) is not None:
             # Heads read the states themselves; the pooler stays so that `AutoModel` finds every weight it looks for.
             self.inner.pooler.requires_grad_(False)
