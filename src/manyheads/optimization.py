@@ -50,8 +50,8 @@ def optimizer_for(
         given["eps"] = given.pop("epsilon")
     if "betas" in given:
         given["betas"] = tuple(given["betas"])
-    # The fused kernels read and write every number once; on a CPU that is several times as fast. SGD's fails with momentum
-    # when some parameters have their first gradient (a task's head) and others had theirs before.
+    # The fused kernels read and write every number once; on a CPU that is several times as fast. That of SGD fails with
+    # momentum when some parameters have their first gradient (a task's head) and others had theirs before.
     fused = not given.get("momentum")
     make = {
         "adamw": lambda: optim.AdamW(groups, lr=learning_rate, fused=True, **given),
