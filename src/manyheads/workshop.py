@@ -177,9 +177,8 @@ def _named(encoder: Choice) -> str:
 def resolved_method(family: str, choice: Choice, code: Path | None) -> dict[str, Any]:
     """A method with every setting, those of a default too; of a method from outside, also what its file holds."""
     entry = find.describe(family, choice.name, code)
-    defaults = {setting.name: setting.default for setting in entry.settings if setting.default is not find.REQUIRED}
     foreign = {"source": hashlib.sha256(entry.path.read_bytes()).hexdigest()[:16]} if entry.foreign else {}
-    return {"name": choice.name, "settings": {**defaults, **choice.settings}, **foreign}
+    return {"name": choice.name, "settings": entry.resolved(choice.settings), **foreign}
 
 
 def _file(thing: object) -> Path:

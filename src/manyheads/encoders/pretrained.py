@@ -89,6 +89,7 @@ class Pretrained(Encoder):
             raise no_tokenizer(source, str(error).splitlines()[0]) from error
         replace_dropout(self.inner)
         replace_linear(self.inner)
+        self._weights = sum(p.numel() for p in self.inner.encoder.parameters() if p.ndim > 1)
         self.words: TrainedRows | None = None
         self._packing: tuple[Tokens, Packing] | None = None
 
@@ -110,9 +111,8 @@ class Pretrained(Encoder):
         return self.inner.encoder.layer[index].output.dense.weight
 
     def operations(self, lengths: Sequence[int]) -> float:
-        weights = sum(p.numel() for p in self.inner.encoder.parameters() if p.ndim > 1)
         products = 2 * self.width * self.depth * sum(length**2 for length in lengths)
-        return 2.0 * (weights * sum(lengths) + products)
+        return 2.0 * (self._weights * sum(lengths) + products)
 
     @property
     def _table(self) -> torch.nn.Embedding:
