@@ -1,6 +1,7 @@
 """What an encoder has to compute, told without building it: by hand, and against the encoder itself."""
 
 import json
+from dataclasses import replace
 
 import datasets
 import pytest
@@ -15,7 +16,7 @@ from manyheads.estimate import planned, planned_lines
 from manyheads.study_file import read_study
 from manyheads.tasks import read_tasks
 from manyheads.types import Places, StudyError, Table
-from manyheads.work import works
+from manyheads.work import unreadable, works
 
 SMALL = {
     "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 30522,
@@ -73,7 +74,14 @@ COLUMNS = {
     "context": ["At noon.", LONG, LONG + LONG],
     "answers": [{"text": ["noon"], "answer_start": [3]}] * 2 + [{"text": ["The"], "answer_start": [0]}],
 }
-LABELS = {"classification": (("no", "yes"), ["yes", "no", "no"]), "multiple_choice": (None, ["0", "2", "1"])}
+COLUMNS |= {
+    "words": [["The", "quay", "side", "bar"] * 9, ["It", "s\u200b"], ["\xad", "unbelievably"]],
+    "tags": [["O"] * 36, ["B-x", "O"], ["O", "B-x"]],
+}
+LABELS = {
+    "classification": (("no", "yes"), ["yes", "no", "no"]), "multiple_choice": (None, ["0", "2", "1"]),
+    "tagging": (("O", "B-x"), []),
+}  # fmt: skip
 SETTINGS = [{"max_length": 32}, {"max_length": 64}, {"max_length": 400}]
 SPANS = [{"stride": 5, "max_question": 12}, {"stride": 13, "max_question": 16}, {"stride": 128, "max_question": 64}]
 
@@ -82,7 +90,8 @@ SPANS = [{"stride": 5, "max_question": 12}, {"stride": 13, "max_question": 16}, 
 @pytest.mark.parametrize("size", range(3))
 @pytest.mark.parametrize("name", find.names("heads"))
 def test_the_lengths_are_those_of_the_sequences_that_the_head_encodes(name, size, pair, minilm):
-    settings = SETTINGS[size] | (SPANS[size] if name == "span" else {})
+    windows = {"span": SPANS[size], "tagging": {"stride": SPANS[size]["stride"]}}
+    settings = SETTINGS[size] | windows.get(name, {})
     labels, gold = LABELS.get(name, (None, [1.0, 2.0, 3.0]))
     head = find.load("heads", name)(8, labels, **settings)
     wanted = set(head.columns) | (set(head.optional) if pair else set())
@@ -145,6 +154,21 @@ def test_a_model_of_the_hub_is_read_from_its_cache(tiny, tmp_path, monkeypatch):
     assert found.counter.pieces(["A fox."]) == expected.counter.pieces(["A fox."])
     with pytest.raises(StudyError, match=r'there is no such model\. Found "some/other"'):
         _pretrained_checks.facts(Places(tmp_path), {**settings, "model": "some/other"})
+
+
+def test_texts_that_the_encoder_cannot_read_are_told(study_file):
+    study = read_study(study_file)
+    tasks = read_tasks(study, None)
+    assert unreadable(study, tasks, None, None) == {"food": [], "questions": []}
+    # Half of the pieces unknown is not yet most of them; [UNK] is one piece for each word.
+    for words, warned in (("film 🦦", False), ("film 🦦 🪿", True)):
+        train = tasks["food"].train
+        texts = train.rows.remove_columns("text").add_column("text", [words] * len(train.rows))
+        found = unreadable(
+            study, {**tasks, "food": replace(tasks["food"], train=replace(train, rows=texts))}, None, None
+        )
+        assert [problem.where for problem in found["food"]] == (["tasks.food (train)"] if warned else [])
+        assert not warned or "67%" in found["food"][0].what
 
 
 def test_a_backward_pass_costs_two_forward_passes(study_file, monkeypatch):

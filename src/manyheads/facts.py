@@ -14,6 +14,10 @@ class PieceCounter(Protocol):
         """How many word pieces each text has, special tokens not included."""
         ...
 
+    def unknown(self, texts: Sequence[str]) -> int:
+        """How many of all their word pieces stand for something that the tokenizer does not know."""
+        ...
+
     def special(self, pair: bool) -> int:
         """How many special tokens go around one text, or around and between two."""
         ...
@@ -45,3 +49,12 @@ def too_long(lengths: Mapping[str, int], most: int) -> list[Problem]:
         for task, length in lengths.items()
         if length > most
     ]
+
+
+def unread(share: float, where: str) -> list[Problem]:
+    """A warning where more than half of the word pieces of a text are the unknown one."""
+    if share <= 0.5:
+        return []
+    what = f"the encoder has no pieces for {share:.0%} of the text, and takes it all for the same"
+    remedy = "Is it a model for this language and script? Words of more than 100 characters may be unknown too."
+    return [Problem(where, what, "", remedy)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from manyheads.facts import PieceCounter
-from manyheads.types import Problem, Table, shown
+from manyheads.types import GOLD, Problem, Table, shown
 
 LIMIT = 20
 """Problems of one split that are shown."""
@@ -22,7 +22,7 @@ def record(table: Table, where: str, row: int) -> str:
 def column_problems(table: Table, columns: Sequence[str], where: str) -> list[Problem]:
     """Missing columns, or no rows at all: what makes every other check pointless."""
     found = list(table.rows.column_names)
-    wanted = [name for name in columns if table.labelled or name not in ("label", "answers")]
+    wanted = [name for name in columns if table.labelled or name not in GOLD]
     problems = []
     for name in wanted:
         if name in found:

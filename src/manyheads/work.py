@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import find
-from manyheads.facts import EncoderFacts, too_long
+from manyheads.facts import EncoderFacts, PieceCounter, too_long, unread
 from manyheads.study import Arm, Choice, Study
 from manyheads.tasks import TaskData
-from manyheads.types import Places, Problem, StudyError, Table, Tokenizer
+from manyheads.types import GOLD, TRAIN, Places, Problem, StudyError, Table, Tokenizer
 
 SAMPLE = 64
 """Examples of a split from which its work is estimated."""
@@ -51,6 +51,45 @@ def works(
         # Arms repeat the mistakes of what they share.
         raise StudyError(list(dict.fromkeys(problems)))
     return found
+
+
+def unreadable(
+    study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None
+) -> dict[str, list[Problem]]:
+    """For each task a warning where an encoder of its arms has no pieces for most of a sample of its texts."""
+    found: dict[str, list[Problem]] = {task: [] for task in tasks}
+    for arm in study.arms.values():
+        checks = find.checks("encoders", arm.encoder.name, code)
+        if checks is None or isinstance(checks, type):
+            continue  # what is not ours tells when it is built
+        settings = find.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
+        counter = checks.facts(study.places(data), settings).counter
+        for task in arm.tasks if counter else ():
+            found[task] += [warning for warning in _unknown(tasks[task], counter) if warning not in found[task]]
+    return found
+
+
+def _unknown(task: TaskData, counter: PieceCounter) -> list[Problem]:
+    """A warning for each split of which more than half of the word pieces are unknown."""
+    splits = {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
+    warnings = []
+    for split, table in splits.items():
+        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *GOLD)]
+        values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
+        share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
+        warnings += unread(share, f"tasks.{task.task.name} ({split})")
+    return warnings
+
+
+def _texts(value: Any) -> list[str]:
+    return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
+
+
+def _sample(table: Table) -> list[dict[str, Any]]:
+    """Some examples, spread through the split."""
+    number = min(SAMPLE, len(table.rows))
+    rows = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
+    return [dict(row) for row in rows]
 
 
 class _Bench:
@@ -122,6 +161,9 @@ class _Counter:
     def pieces(self, texts: Sequence[str]) -> list[int]:
         return [len(pieces.ids) for pieces in self.tokenizer.pieces(texts)]
 
+    def unknown(self, texts: Sequence[str]) -> int:
+        return sum(int((pieces.ids == self.tokenizer.unknown).sum()) for pieces in self.tokenizer.pieces(texts))
+
     def special(self, pair: bool) -> int:
         return -self.tokenizer.room(pair, 0)
 
@@ -153,12 +195,11 @@ class _Sequences:
 
     def _operations(self, table: Table) -> float | None:
         """Of one forward pass over an example, on average over some spread through the split."""
-        number = min(SAMPLE, len(table.rows))
-        rows = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
-        lengths = self._lengths([dict(row) for row in rows])
+        rows = _sample(table)
+        lengths = self._lengths(rows)
         if lengths is None or self.encoder.facts.operations is None:
             return None
-        return self.encoder.facts.operations([length for each in lengths for length in each]) / number
+        return self.encoder.facts.operations([length for each in lengths for length in each]) / len(rows)
 
     def _lengths(self, rows: list[dict[str, Any]]) -> list[list[int]] | None:
         if self.head:

@@ -116,7 +116,7 @@ def test_scores_out_of_range(mirror):
 def test_null_texts_are_an_error_and_empty_ones_are_told(mirror):
     rows = {"sentence": ["a", "  ", "c"], "label": [0, 1, 0]}
     places = mirror("sst2", {"train": rows, "validation": rows | {"sentence": ["a", None, "c"]}})
-    assert '"sentence" is empty in 1 rows' in str(Glue(places).read("train").warnings[0])
+    assert '"sentence" is empty in 1 row' in str(Glue(places).read("train").warnings[0])
     with pytest.raises(StudyError, match=r'validation-1\): "sentence" is missing or null'):
         Glue(places).read("validation")
 

@@ -59,7 +59,7 @@ def test_wrong_offset_names_the_record_and_can_be_repaired(squad):
         squad(("Ann", 0), ("Bob", 6))
     table = squad(("Ann", 0), ("Bob", 6), repair=True)
     assert table.rows[1]["answers"] == {"text": ["Bob"], "answer_start": [8]}
-    assert "1 answers were moved" in str(table.warnings[0])
+    assert "1 answer moved" in str(table.warnings[0])
 
 
 def test_question_without_answer_is_an_error(squad):

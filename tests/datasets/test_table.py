@@ -142,7 +142,7 @@ def test_splits_share_the_classes_of_train(tmp_path):
     assert train.labels == dev.labels == test.labels == ("x", "y")
     assert not test.labelled and test.rows["label"][:] == [None, None] and own.reported == "validation"
     warnings = [str(problem) for problem in compare_splits(train, dev, "tasks.t")]
-    assert "1 of 2 reported rows have an input that is in train too" in warnings[0]
+    assert "train has the same input as some reported rows. Found 1 of 2 rows." in warnings[0]
     assert '"x" is in train but in no reported row' in warnings[1] and len(warnings) == 2
     (tmp_path / "dev.tsv").write_text(lines("a\tz", "b\tz", "c\tX"))
     with pytest.raises(StudyError, match=r"dev.tsv:2: the label does not occur in train. Found 'z' in 2 rows"):

@@ -37,7 +37,9 @@ def test_problems():
     found = Fixed.problems(["sst2", "mnli"], settings, "w")
     assert [problem.where for problem in found] == ["w.weights", "w.weights.mnli", "w.weights.sst2"]
     assert 'Did you mean "sst2"?' in str(found[0])
-    assert Fixed.problems(["a"], {}, "w") == Fixed.problems(["a"], {"weights": {"a": 0.0}}, "w") == []
+    assert Fixed.problems(["a"], {}, "w") == Fixed.problems(["a", "b"], {"weights": {"a": 0.0}}, "w") == []
+    (none,) = Fixed.problems(["a", "b"], {"weights": {"a": 0.0, "b": 0.0}}, "w")
+    assert none.where == "w.weights" and "nothing is learned" in none.what
 
 
 def test_unnamed_tasks_weigh_one():

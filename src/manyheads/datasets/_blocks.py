@@ -8,9 +8,10 @@ import csv
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TextIO, overload
 
 import numpy as np
 import pyarrow as pa
@@ -121,8 +122,9 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _lines(file: Iterable[str]) -> Iterator[str]:
-    for line in file:
+def _lines(file: TextIO) -> Iterator[str]:
+    # `for line in file` would read a line without end to its end.
+    for line in iter(partial(file.readline, LONGEST_LINE + 1), ""):
         if "\0" in line or len(line) > LONGEST_LINE:
             raise Odd
         yield line

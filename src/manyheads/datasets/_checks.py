@@ -1,4 +1,4 @@
-"""What must hold of rows wherever they come from: ids, texts, answer spans, and two splits side by side."""
+"""What must hold of rows wherever they come from: ids, answer spans, and two splits side by side."""
 
 import hashlib
 import unicodedata
@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.types import Problem, StudyError, Table, shown
+from manyheads.types import Problem, StudyError, Table, counted, shown
 
 NEAR = 20
 """How many characters an answer may be off before a repair would be a guess."""
+MISPLACED = "Give the answer as its context has it, and where it starts, counted from 0; or remove the row."
 BLOCK = 10_000
 """Rows in memory at a time."""
 UNITS = (("UTF-16 units", "utf-16-le", 2), ("bytes", "utf-8", 1))
@@ -35,20 +36,6 @@ class Problems:
         """Raise all problems, if there are any."""
         if self.found:
             raise StudyError(self.found)
-
-
-def check_texts(values: Sequence[Any], column: str, where: Callable[[int], str], problems: Problems) -> None:
-    """Every value must be a string with something in it."""
-    for row, value in enumerate(values):
-        if type(value) is str and value and not value.isspace():
-            continue
-        if value is None:
-            problems.add(where(row), f'"{column}" is missing or null', "", "Fill it in or remove the row.")
-        elif type(value) is str:
-            problems.add(where(row), f'"{column}" is empty', shown(value), "Fill it in or remove the row.")
-        else:
-            kind = type(value).__name__
-            problems.add(where(row), f'"{column}" is of type {kind}, not a string', shown(value), "Write it in quotes.")
 
 
 def check_ids(ids: Sequence[str], where: Callable[[int], str], problems: Problems) -> None:
@@ -94,7 +81,8 @@ def check_spans(
         if not texts and not unanswerable:
             problems.add(where(row), "the question has no answer", "", "Is this SQuAD 2 data? Then use its dataset.")
         if len(texts) != len(starts):
-            problems.add(where(row), "as many offsets as answers are needed", f"{len(texts)} and {len(starts)}")
+            found = f"{len(starts)} and {len(texts)}"
+            problems.add(where(row), "as many offsets as answers are needed", found, "Give each answer its start.")
             continue
         given = list(zip(texts, starts, strict=True))
         if type(context) is not str or all(_stands(context, *span) for span in given):
@@ -119,8 +107,8 @@ def _place(
         return text, start
     what, right = _misplaced(context, text, start)
     if right is None or not repair:
-        remedy = "" if right is None else f"It stands at {right[1]}. Correct it, or set repair = true."
-        problems.add(where(row), what, f"{shown(text)} at {start}", remedy)
+        mended = MISPLACED if right is None else f"It stands at {right[1]}. Correct it, or set repair = true."
+        problems.add(where(row), what, f"{shown(text)} at {start}", mended)
     return right or (text, start)
 
 
@@ -138,7 +126,7 @@ def _misplaced(context: str, text: str, start: int) -> tuple[str, tuple[str, int
         return f"an answer starts beyond the end of its context of {len(context)} characters", None
     near = [at for at in range(max(0, start - NEAR), start + NEAR + 1) if context.startswith(text, at)]
     if len(near) == 1:
-        return f"an answer is {abs(near[0] - start)} characters away from its answer_start", (text, near[0])
+        return f"an answer is {counted(abs(near[0] - start), 'character')} away from its answer_start", (text, near[0])
     written = context[start : start + len(text)]
     if written.casefold() == text.casefold():
         return f"an answer differs from its context in case, which has {shown(written)}", (written, start)
@@ -165,6 +153,11 @@ def _elsewhere(context: str, text: str) -> str:
     return "nor anywhere in the context"
 
 
+def repairs(number: int) -> str:
+    """What is told of answers that were repaired."""
+    return f"{counted(number, 'answer')} moved to where the context has them"
+
+
 def clusters(contexts: Sequence[str]) -> list[str]:
     """The same short hash for the questions on one passage."""
     known: dict[str, str] = {}
@@ -182,14 +175,27 @@ def compare_splits(train: Table, reported: Table, where: str) -> list[Problem]:
     train_keys, reported_keys = _keys(train), _keys(reported)
     warnings = []
     if shared := int(np.isin(reported_keys, train_keys).sum()):
-        what = f"{shared:,} of {len(reported_keys):,} reported rows have an input that is in train too"
-        warnings.append(Problem(where, what, "", "Scores on these rows do not show generalisation."))
+        what = "train has the same input as some reported rows"
+        warnings.append(
+            Problem(
+                where,
+                what,
+                f"{shared:,} of {counted(len(reported_keys), 'row')}",
+                "Scores on these rows do not show generalisation.",
+            )
+        )
     if same := _same_ids(train, reported):
         found = shown(sorted(same)[:3])
-        warnings.append(Problem(where, f"{len(same):,} ids stand in train and in the reported split", found))
-    if train.labels and train.labelled:
+        warnings.append(
+            Problem(
+                where, "ids stand in train and in the reported split", f"{counted(len(same), 'id')}, such as {found}"
+            )
+        )
+    if train.labels and train.labelled and "label" in train.rows.column_names:
         warnings += _contradictions(train, train_keys, where)
         warnings += _missing_classes(train, reported, where)
+    if "answers" in train.rows.column_names and reported.labelled:
+        warnings += _unanswerable(train, reported, where)
     return warnings
 
 
@@ -223,7 +229,8 @@ def _same_ids(one: Table, other: Table) -> set[str]:
 def _keys(table: Table) -> np.ndarray:
     """One number for each input; equal inputs have equal numbers."""
     names = table.rows.column_names
-    columns = ["context"] if "context" in names else [c for c in ("text", "text_pair", "choices") if c in names]
+    inputs = ("text", "text_pair", "choices", "words")
+    columns = ["context"] if "context" in names else [name for name in inputs if name in names]
     values = zip(*(_values(table, column) for column in columns), strict=True)
     plain = (tuple(" ".join(str(part).lower().split()) for part in parts) for parts in values)
     return _hashes(plain, len(table.rows))
@@ -238,16 +245,35 @@ def _contradictions(train: Table, keys: np.ndarray, where: str) -> list[Problem]
     rows = int(np.isin(keys, sorted_keys[1:][differ]).sum())
     if not rows:
         return []
-    return [Problem(where, f"{rows:,} train rows have the same input as another row but a different label")]
+    what = "rows of train have the same input as another row, but a different label"
+    return [Problem(where, what, counted(rows, "row"))]
 
 
 def _missing_classes(train: Table, reported: Table, where: str) -> list[Problem]:
     counts = Counter(_values(reported, "label")) if reported.labelled else Counter()
     trained = set(_values(train, "label"))
     warnings = [
-        Problem(where, f'label "{label}" is not in train and so cannot be learned', f"{count:,} reported rows")
+        Problem(where, f'label "{label}" is not in train and so cannot be learned', counted(count, "reported row"))
         for label, count in counts.items()
         if label not in trained
     ]
     absent = sorted(trained - set(counts)) if counts else []
     return warnings + [Problem(where, f'label "{label}" is in train but in no reported row') for label in absent]
+
+
+def _unanswerable(train: Table, reported: Table, where: str) -> list[Problem]:
+    """Questions without an answer in one of two splits only, as when SQuAD 1.1 and 2.0 are mixed up."""
+    trained, asked = (_without_answer(table) for table in (train, reported))
+    if bool(trained) == bool(asked):
+        return []
+    if trained:
+        what = "every reported question has an answer, and so scores do not show what was learned of others"
+        return [Problem(where, what, f"{counted(trained, 'row')} of train without an answer")]
+    what = "every question of train has an answer, and so none is learned not to have one"
+    return [Problem(where, what, f"{counted(asked, 'reported row')} without an answer")]
+
+
+def _without_answer(table: Table) -> int:
+    blocks = table.rows.select_columns(["answers"]).with_format("arrow").iter(batch_size=BLOCK)
+    chunks = (chunk for block in blocks for chunk in block.column("answers").chunks)
+    return sum(int((chunk.field("text").value_lengths().to_numpy(zero_copy_only=False) == 0).sum()) for chunk in chunks)

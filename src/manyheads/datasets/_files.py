@@ -6,6 +6,7 @@ Lines end with \\n or \\r\\n and with nothing else; nothing is guessed, trimmed 
 import codecs
 import csv
 import difflib
+import errno
 import io
 import os
 import stat
@@ -22,20 +23,12 @@ from pyarrow import parquet
 
 from manyheads.datasets._blocks import LONGEST_LINE, ROWS, Column, read_blocks
 from manyheads.datasets._checks import Problems
+from manyheads.datasets._decode import PACKED, WIDE, read_text
+from manyheads.datasets._hub import is_plain
 from manyheads.datasets._json import read_rows
-from manyheads.types import Problem, StudyError, shown
+from manyheads.types import Problem, StudyError, counted, shown
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
-PACKED = {
-    b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "zip (or a spreadsheet)",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstandard",
-    b"PAR1": "Parquet",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet",
-}
-WIDE = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SEPARATORS = {";": "a semicolon", "\t": "a tab", ",": "a comma", "|": "a bar"}
 
 
@@ -67,7 +60,9 @@ def path_problem(path: Path, where: str) -> Problem | None:
         mode = path.stat().st_mode
     except PermissionError:
         return Problem(where, "no permission to look into the folder", str(path.parent), "Change its mode.")
-    except OSError:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            return Problem(where, "this cannot be the name of a file", shown(str(path)), "Write another.")
         if path.is_symlink():
             return Problem(where, "this link points to nothing", f"{path} -> {os.readlink(path)}", "Mend the link.")
         near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -99,7 +94,7 @@ def read_records(
         return _parquet(path, where)
     if (found := _quickly(path, format, encoding, header)) is not None:
         return found
-    text = _decode(path.read_bytes(), where, encoding, problems)
+    text = read_text(path, where, format, encoding, problems)
     if not text.strip():
         raise StudyError([Problem(where, "the file is empty", "", "Is this the right file?")])
     if "\r" in text and "\n" not in text:
@@ -147,6 +142,9 @@ def dataset_records(data: datasets.Dataset, where: str) -> Records:
 
     def column(name: str) -> Sequence[Any]:
         feature = data.features[name]
+        if not is_plain(feature):
+            what, kind = f'the column "{name}" holds neither texts nor numbers', type(feature).__name__
+            raise StudyError([Problem(where, what, kind, "Name another with columns = { ... }.")])
         if feature == datasets.Value("string"):
             return Column(block.column(name).combine_chunks() for block in _in_blocks(data, name))
         values = data[name][:]
@@ -159,61 +157,6 @@ def dataset_records(data: datasets.Dataset, where: str) -> Records:
 
 def _in_blocks(data: datasets.Dataset, name: str) -> Iterator[Any]:
     yield from data.select_columns([name]).with_format("arrow").iter(batch_size=ROWS)
-
-
-def _decode(data: bytes, where: str, encoding: str, problems: Problems) -> str:
-    """Bytes as text, or a problem for each line that is not text in this encoding."""
-    for start, kind in PACKED.items():
-        if data.startswith(start):
-            raise StudyError([Problem(where, f"this is {kind}, not text", shown(data[:8]), "Unpack or export it.")])
-    encoding = codecs.lookup(encoding).name
-    if not encoding.startswith(("utf-16", "utf-32")):
-        _refuse_wide(data, where)
-    try:
-        text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeError as error:
-        if isinstance(error, UnicodeDecodeError) and not encoding.startswith(("utf-16", "utf-32")):
-            _locate_bytes(data, where, encoding, problems)
-        raise StudyError([Problem(where, f"this is not {encoding}", shown(str(error)), "Set its encoding.")]) from error
-    if "\0" in text:
-        for number, line in enumerate(text.split("\n"), 1):
-            if "\0" in line:
-                found = f"{shown(line)} at column {line.index(chr(0)) + 1}"
-                problems.add(f"{where}:{number}", "a NUL character stands in the text", found, "Remove it.")
-        problems.stop()
-    return text
-
-
-def _refuse_wide(data: bytes, where: str) -> None:
-    for mark, name in WIDE.items():
-        if data.startswith(mark):
-            remedy = f'Set encoding = "{name}", or save the file as UTF-8.'
-            raise StudyError([Problem(where, f"this is {name.upper()} text", shown(data[:8]), remedy)])
-    sample = data[:2000]
-    if len(sample) > 3 and sample.count(0) > len(sample) / 4:
-        order = "be" if sample[0] == 0 else "le"
-        remedy = f'Set encoding = "utf-16-{order}", or save the file as UTF-8.'
-        raise StudyError([Problem(where, "this looks like UTF-16 text", shown(sample[:16]), remedy)])
-
-
-def _locate_bytes(data: bytes, where: str, encoding: str, problems: Problems) -> None:
-    for number, line in enumerate(data.split(b"\n"), 1):
-        try:
-            line.decode(encoding)
-        except UnicodeDecodeError as error:
-            guess = next(name for name in ("utf-8", "cp1252", "latin-1") if _decodes(line, name))
-            around = line[max(0, error.start - 20) : error.start + 20].decode(guess)
-            what = f"byte 0x{line[error.start]:02x} at column {error.start + 1} is not {encoding}"
-            remedy = f'It reads so as {guess}: if that is right, set encoding = "{guess}".'
-            problems.add(f"{where}:{number}", what, shown(around), remedy)
-    problems.stop()
-
-
-def _decodes(data: bytes, encoding: str) -> bool:
-    try:
-        return bool(data.decode(encoding))
-    except UnicodeError:
-        return False
 
 
 def _table(text: str, where: str, format: str, header: list[str], problems: Problems) -> Records:
@@ -294,4 +237,4 @@ def _wrong_width(where: str, cells: list[str], width: int, format: str, problems
     remedy = "Does a text hold a tab?" if format == "tsv" else "A text with a comma must stand in quotes."
     if len(cells) < width:
         remedy = "The file ends without a line end: was it cut off?" if cut else "Is a separator missing?"
-    problems.add(where, f"{len(cells)} columns where {width} are expected", shown(cells), remedy)
+    problems.add(where, f"{counted(len(cells), 'column')} where {width} are expected", shown(cells), remedy)

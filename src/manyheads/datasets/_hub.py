@@ -9,8 +9,9 @@ import datasets
 import numpy as np
 from pyarrow.compute import call_function
 
-from manyheads.datasets._checks import Problems, check_ids, check_spans, check_texts, clusters
-from manyheads.types import TEST, TRAIN, Places, Problem, StudyError, Table, shown
+from manyheads.datasets._checks import Problems, check_ids, check_spans, clusters, repairs
+from manyheads.datasets._texts import check_texts
+from manyheads.types import TEST, TRAIN, Places, Problem, StudyError, Table, counted, shown
 
 LOCAL = "local/"
 """Datasets that only a mirror has. Nobody else's dataset of that name is to be read from the Hub."""
@@ -24,7 +25,7 @@ def load(places: Places, name: str, subset: str, split: str) -> datasets.Dataset
     :param name: `organisation/name`, as on the Hub.
     :raises StudyError: If it is in neither place, has no such subset, or cannot be read.
     """
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name):
+    if not re.fullmatch(r"\w[\w.-]{,95}/\w[\w.-]{,95}", name):
         remedy = 'Write "organisation/name".'
         raise StudyError([Problem("dataset", "this is not the name of a dataset on the Hub", shown(name), remedy)])
     folder = places.data / name if places.data else None
@@ -47,7 +48,17 @@ def load(places: Places, name: str, subset: str, split: str) -> datasets.Dataset
     except Exception as error:  # The Hub, the network and Parquet fail with any class of exception.
         raise StudyError([_unreadable(error, places.data, name, path)]) from error
     assert isinstance(loaded, datasets.Dataset)
-    return loaded
+    return loaded.select_columns([name for name, feature in loaded.features.items() if is_plain(feature)])
+
+
+def is_plain(feature: Any) -> bool:
+    """Whether a column holds nothing but texts and numbers. To read an image, the library would open whatever file or
+    address the data name."""
+    if isinstance(feature, dict):
+        return all(map(is_plain, feature.values()))
+    if isinstance(feature, datasets.List | datasets.LargeList):
+        return is_plain(feature.feature)
+    return isinstance(feature, datasets.Value | datasets.ClassLabel)
 
 
 def _unreadable(error: Exception, data: Path | None, name: str, path: str) -> Problem:
@@ -127,7 +138,7 @@ def _blanks(
             problems.add(place(int(row)), f'"{text}" is missing or null')
     trimmed = call_function("utf8_trim_whitespace", [column])
     empty = call_function("sum", [call_function("equal", [trimmed, ""])]).as_py()
-    return [Problem(where, f'"{text}" is empty in {empty:,} rows')] if empty else []
+    return [Problem(where, f'"{text}" is empty in {counted(empty, "row")}')] if empty else []
 
 
 def _scores(
@@ -226,7 +237,7 @@ def span_table(
     checked = check_spans(rows, place, problems, repair=repair, unanswerable=unanswerable)
     problems.stop()
     if checked.repaired:
-        warnings.append(Problem(where, f"{checked.repaired:,} answers were moved to where they stand in the context"))
+        warnings.append(Problem(where, repairs(checked.repaired)))
     dropped = {"title excluded": every - len(ids)} if exclude_titles else {}
     return Table(span_rows(ids, questions, contexts, checked.answers), dropped=dropped, warnings=warnings)
 

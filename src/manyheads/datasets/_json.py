@@ -128,11 +128,16 @@ def _document(text: str, start: int, where: str, problems: Problems) -> list[Any
     return [row for article in articles for row in _questions(article)] if articles else data
 
 
-def _questions(article: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _questions(article: dict[str, Any]) -> Iterator[Any]:
     """SQuAD's article -> paragraph -> question, as one row per question."""
     for paragraph in article["paragraphs"]:
-        for question in paragraph.get("qas", ()):
-            yield {"title": article.get("title"), "context": paragraph.get("context"), **question}
+        questions = paragraph.get("qas", []) if isinstance(paragraph, dict) else None
+        if not isinstance(questions, list):
+            yield questions if isinstance(paragraph, dict) else paragraph  # `read_rows` says that it is no row
+            continue
+        about = {"title": article.get("title"), "context": paragraph.get("context")}
+        for question in questions:
+            yield {**about, **question} if isinstance(question, dict) else question
 
 
 def _check_surrogates(text: str, where: str, problems: Problems) -> None:

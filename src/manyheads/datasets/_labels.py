@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyheads.datasets._checks import Problems
-from manyheads.types import Problem, shown
+from manyheads.types import Problem, counted, shown
 
 MOST_CLASSES = 1000
+UNLABELLED = "-1"
+ONE_LABEL = "Write the name of a class."
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 Place = Callable[[int], str]
 
@@ -64,8 +66,14 @@ class ClassNames:
             folded.setdefault(name.strip().casefold(), []).append(name)
         for names in folded.values():
             if len(names) > 1:
-                found = ", ".join(f"{shown(name)} ({counts[name]:,} rows)" for name in names)
+                found = ", ".join(f"{shown(name)} ({counted(counts[name], 'row')})" for name in names)
                 warnings.append(Problem(where, "labels differ in case or spacing only", found, "Use label_names?"))
+        if UNLABELLED in counts and UNLABELLED not in self.declared:
+            what, found = (
+                f'"{UNLABELLED}" is a class here, but often marks rows without label',
+                counted(counts[UNLABELLED], "row"),
+            )
+            warnings.append(Problem(where, what, found, "Set drop_unlabelled = true, or declare labels."))
         if unused := sorted(set(self.declared) - set(counts)):
             warnings.append(Problem(where, "declared labels are in no row", shown(unused)))
         return warnings
@@ -87,7 +95,9 @@ class ClassNames:
             row = first.pop(float)
             problems.add(place(row), "a class is a number with a decimal point", shown(values[row]), remedy)
         for kind in set(first) - {str, int, bool}:
-            problems.add(place(first[kind]), f"a label is of type {kind.__name__}", shown(values[first[kind]]))
+            remedy = "A row has one label: there is no head for several. Make a task of each." if kind is list else ""
+            found = shown(values[first[kind]])
+            problems.add(place(first[kind]), f"a label is of type {kind.__name__}", found, remedy or ONE_LABEL)
         if len(first) > 1:
             found = ", ".join(f"{shown(values[row])} at {place(row)}" for row in first.values())
             problems.add(place(max(first.values())), "labels are of several types", found, "Write all in one way.")
@@ -116,11 +126,11 @@ def _natural(name: str) -> tuple[int, float, str]:
 def _unknown(name: str, count: int, labels: Sequence[str], where: str, declared: bool, problems: Problems) -> None:
     close = difflib.get_close_matches(name, labels, 1)
     hint = f"Did you mean {shown(close[0])}? " if close else ""
-    if name == "-1":
+    if name == UNLABELLED:
         hint = "Is -1 the mark of rows without label? Only a test split may have them. "
     known = ", ".join(labels[:20])
     what = "the label is not one of the declared ones" if declared else "the label does not occur in train"
-    problems.add(where, what, f"{shown(name)} in {count:,} rows", f"{hint}Known: {known}.")
+    problems.add(where, what, f"{shown(name)} in {counted(count, 'row')}", f"{hint}Known: {known}.")
 
 
 def numbers(values: Sequence[Any], place: Place, problems: Problems) -> list[float]:
@@ -129,7 +139,7 @@ def numbers(values: Sequence[Any], place: Place, problems: Problems) -> list[flo
     for row, value in enumerate(values):
         try:
             number = math.nan if isinstance(value, bool) or "_" in str(value) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             number = math.nan
         if not math.isfinite(number):
             comma = isinstance(value, str) and bool(NUMBER.fullmatch(value.strip().replace(",", ".", 1)))

@@ -13,11 +13,19 @@ import pyarrow as pa
 from datasets.table import InMemoryTable
 
 from manyheads.datasets._blocks import ROWS, Column, arrow_of
-from manyheads.datasets._checks import Problems, check_ids, check_spans, check_texts, distinct
+from manyheads.datasets._checks import (
+    MISPLACED,
+    Problems,
+    check_ids,
+    check_spans,
+    distinct,
+    repairs,
+)
 from manyheads.datasets._files import Records
 from manyheads.datasets._hub import STRING, span_rows
 from manyheads.datasets._labels import ClassNames, choice_labels, numbers
-from manyheads.types import TEST, TRAIN, Problem, StudyError, Table, shown
+from manyheads.datasets._texts import LONGEST_WORD, check_texts, has_long_word
+from manyheads.types import TEST, TRAIN, Problem, StudyError, Table, counted, shown
 
 COLUMNS = ("id", "text", "text_pair", "label", "choices", "question", "context", "answers")
 GOLD = ("label", "answers")
@@ -66,7 +74,7 @@ class Rows:
             columns["choices"], kinds["choices"] = self._choices(), datasets.List(STRING)
         elif "text_pair" in self.used:
             columns["text_pair"] = self._texts("text_pair")
-        if self.layout.numbers:
+        if self.layout.numbers and "choices" not in self.used:
             kinds["label"] = datasets.Value("float64")
         labels, columns["label"], labelled = self._labels(columns.get("choices"))
         self.problems.stop()
@@ -108,7 +116,18 @@ class Rows:
         if quoted * 2 > len(values):
             what = f'{quoted:,} of {len(values):,} texts of "{name}" stand in quotes, which are kept as a part of them'
             self.warnings.append(Problem(self.where, what, shown(values[0]), "TSV has no quoting; is this CSV?"))
+        self._warn_of_long_words(name, values)
         return values
+
+    def _warn_of_long_words(self, name: str, values: Sequence[Any]) -> None:
+        texts = values if isinstance(values, Column) and values.all_texts else [_text(value) for value in values]
+        blocks = [has_long_word(chunk) for chunk in arrow_of(texts, pa.string()).chunks]
+        long = np.concatenate([np.zeros(0, bool), *blocks])
+        if long.any():
+            number = counted(int(long.sum()), "text")
+            what = f'a word of more than {LONGEST_WORD} characters in {number} of "{name}"'
+            remedy = "BERT's tokenizers take such a word for unknown, and others cut it into many pieces."
+            self.warnings.append(Problem(self.where, what, f"one at {self.place(int(long.argmax()))}", remedy))
 
     def _ids(self) -> Sequence[str]:
         if "id" not in self.used:
@@ -158,7 +177,8 @@ class Rows:
         rows = self._values("choices")
         for row, choices in enumerate(rows):
             if not isinstance(choices, list) or len(choices) < 2:
-                self.problems.add(self.place(row), "choices are not a list of two or more texts", shown(choices))
+                what, remedy = "choices are not a list of two or more texts", "Give each question two or more choices."
+                self.problems.add(self.place(row), what, shown(choices), remedy)
             else:
                 check_texts(choices, names[0], lambda _, row=row: self.place(row), self.problems)
         self.problems.stop()
@@ -168,6 +188,7 @@ class Rows:
         questions, contexts = self._values("question"), self._values("context")
         for name, values in (("question", questions), ("context", contexts)):
             check_texts(values, self.used[name][0], self.place, self.problems)
+            self._warn_of_long_words(name, values)
         columns = [self.records.column(name) for name in self.used.get("answers", ())]
         raw = list(columns[0] if len(columns) == 1 else zip(*columns, strict=True)) or [None] * len(contexts)
         labelled = self.split != TEST or any(value is not None for value in raw)
@@ -178,8 +199,7 @@ class Rows:
         checked = check_spans(rows, self.place, self.problems, repair=self.layout.repair, unanswerable=True)
         self.problems.stop()
         if checked.repaired:
-            what = f"{checked.repaired:,} answers were moved to where they stand in the context"
-            self.warnings.append(Problem(self.where, what))
+            self.warnings.append(Problem(self.where, repairs(checked.repaired)))
         rows = span_rows(self.ids, questions, contexts, checked.answers)
         return Table(rows, None, labelled, self.dropped, self.warnings)
 
@@ -195,7 +215,9 @@ class Rows:
             case (("" | None), ("" | None)):
                 texts, starts = [], []
             case (str(text), start):
-                texts, starts = [text], [int(start) if isinstance(start, str) and start.isdecimal() else start]
+                # No passage has more than 10^18 characters, and Python makes no number of 4300 digits.
+                written = isinstance(start, str) and start.isdecimal() and len(start) < 19
+                texts, starts = [text], [int(start) if written else start]
             case _:
                 remedy = 'Write {"text": [...], "answer_start": [...]}, empty lists if the question has no answer.'
                 self.problems.add(self.place(row), "the answers are missing or in no known form", shown(value), remedy)
@@ -203,7 +225,7 @@ class Rows:
         for text, start in zip(texts, starts, strict=False):
             if type(text) is not str or type(start) is not int:
                 what = "an answer is not a string with a whole number as its answer_start"
-                self.problems.add(self.place(row), what, shown((text, start)))
+                self.problems.add(self.place(row), what, shown((text, start)), MISPLACED)
                 return {"text": [], "answer_start": []}
         return {"text": texts, "answer_start": starts}
 
@@ -212,6 +234,10 @@ class Rows:
             if (impossible := flag in (True, "true", "True", "1")) == bool(answers[row]["text"]):
                 what = "is_impossible, but it has answers" if impossible else "no answers, but not is_impossible"
                 self.problems.add(self.place(row), what, shown(answers[row]["text"]), "Correct one of the two.")
+
+
+def _text(value: Any) -> str | None:
+    return value if type(value) is str else None
 
 
 def dataset_of(columns: Mapping[str, Sequence[Any]], features: datasets.Features) -> datasets.Dataset:

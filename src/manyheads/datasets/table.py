@@ -106,19 +106,28 @@ class OwnTable(Dataset):
     def read(self, split: str) -> Table | None:
         if split == TRAIN and self.train is not None:
             return self.train
-        known: Sequence[str] = ()
-        declared = bool(self.layout.labels) or self.layout.numbers
-        if split != TRAIN and not declared and (train := self.read(TRAIN)) is not None:
-            known = train.labels or ()
+        known, broken = self._known(split)
         problems = Problems(self.limit)
         source = self._from_hub(split) if self.hub else self._from_file(split, problems)
         if source is None:
             return None
         where, records = source
         table = Rows(records, where, split, self.layout, known, problems).table()
+        if broken is not None:
+            raise broken
         if split == TRAIN:
             self.train = table
         return table
+
+    def _known(self, split: str) -> tuple[Sequence[str], StudyError | None]:
+        """The classes of train, for another split; or what is wrong with train, told if this split is sound itself."""
+        if split == TRAIN or self.layout.labels or self.layout.numbers:
+            return (), None
+        try:
+            train = self.read(TRAIN)
+        except StudyError as error:
+            return (), error
+        return (train.labels or () if train else ()), None
 
     def _from_file(self, split: str, problems: Problems) -> tuple[str, Records] | None:
         if split not in self.files:

