@@ -5,7 +5,7 @@ SPEED := docs/results/speed
 export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format torture bench clean
 
 demo: .venv/ready
 	$(BIN)/manyheads run studies/quickstart.toml --workers 2
@@ -18,6 +18,12 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/pytest tests/test_architecture.py
+
+# The long part of the tests that attack: runs killed 200 times at random and at every point of a save, and 10,000
+# mutated inputs to each reader. About an hour on two cores; the short part is in `make test`.
+torture: .venv/ready
+	PYTHONPATH=tests $(BIN)/python tests/torture.py --kills 200
+	MANYHEADS_FUZZ=10000 $(BIN)/pytest -n 2 tests/fuzz
 
 # Every figure of docs/results/speed.md again. Wants a machine that does nothing else meanwhile.
 bench: .venv/ready .venv/peers

@@ -20,6 +20,8 @@ PREFIX = "manyheads-tests-"
 _CACHE = "" if PREFIX in os.environ.get("MANYHEADS_CACHE", "") else tempfile.mkdtemp(prefix=PREFIX)
 if _CACHE:
     os.environ["MANYHEADS_CACHE"] = _CACHE
+# Runs are done in the tests' own process, unless a test asks for others: to start one takes seconds.
+os.environ["MANYHEADS_WORKERS"] = "0"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -53,17 +55,21 @@ def minilm() -> Path:
     return Path(resolve("minilm", Places(Path())))
 
 
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory, minilm: Path) -> Path:
-    """A random encoder of two narrow layers with MiniLM's tokenizer, in Hugging Face's format."""
-    folder = tmp_path_factory.mktemp("tiny")
+def make_tiny(folder: Path) -> Path:
+    """Write a random encoder of two narrow layers with MiniLM's tokenizer, in Hugging Face's format."""
     torch.manual_seed(0)
     config = BertConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=128
     )
     BertModel(config).save_pretrained(folder)
-    PretrainedTokenizer(minilm).save(folder)
+    PretrainedTokenizer(resolve("minilm", Places(Path()))).save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random encoder, small enough to train in a test."""
+    return make_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 STUDY = """

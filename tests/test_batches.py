@@ -14,6 +14,7 @@ from manyheads.batches import (
     lengths,
     parts,
     stored,
+    unknown_share,
     vocabulary,
 )
 from manyheads.columns import Examples, agreed, block_of
@@ -143,6 +144,17 @@ def test_what_a_split_holds(given):
 def test_what_an_empty_split_holds():
     for examples in ([], in_columns([])):
         assert vocabulary(examples).tolist() == [] and lengths(examples).tolist() == [] and clipped(examples) == 0
+
+
+def test_the_share_of_unknown_pieces(minilm):
+    import datasets
+
+    tokenizer = PretrainedTokenizer(minilm)
+    rows = {"id": ["1", "2"], "text": ["good film", "🦦 🪿 film"], "label": ["x", "y"]}
+    table = Table(datasets.Dataset.from_dict(rows), ("x", "y"))
+    examples = encoded(Classification(8, ["x", "y"], max_length=16), table, tokenizer)
+    assert unknown_share(examples, tokenizer) == 2 / 5  # of five words; special tokens do not count
+    assert unknown_share(in_columns(examples, 1), tokenizer) == 2 / 5 and unknown_share([], tokenizer) == 0
 
 
 def test_identity_sees_sequences_and_nothing_else():

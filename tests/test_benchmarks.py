@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import checkpoints
 import inference
 import machine_and_table
 import pytest
@@ -253,3 +254,11 @@ def test_a_table_by_hand():
 def test_the_command_can_be_typed_again(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/training.py", "--only", "by hand, bf16"])
     assert machine_and_table.command() == "python benchmarks/training.py --only 'by hand, bf16'"
+
+
+def test_a_checkpoint_of_the_quickstart_is_timed(tmp_path):
+    found = checkpoints.measured(tmp_path, layers=1, steps=4, every=2)
+    assert found["saves"] == 2 and 0 < found["median"] <= found["most"]
+    # Weights, and two moments for each of them that is trained; words that no review holds are not.
+    assert found["bytes"] > 3 * 4 * 1_700_000
+    assert found["share"] == pytest.approx(found["median"] / 600)

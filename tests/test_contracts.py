@@ -12,9 +12,10 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from manyheads import find
-from manyheads.batches import encoded, stored
+from manyheads.batches import batch_of, encoded, stored
 from manyheads.encoders._tokenizer import PretrainedTokenizer
-from manyheads.types import Table
+from manyheads.tensors import States
+from manyheads.types import GOLD, Table
 from manyheads.weighting import Weighting
 
 MEMBERS = [(family, name) for family in find.FAMILIES for name in find.names(family)]
@@ -147,8 +148,14 @@ COLUMNS = {
     "question": ["Who is it?", "Why?"],
     "context": ["It is Ann, with an é.", "Nobody knows. " * 30],
     "answers": [{"text": ["Ann"], "answer_start": [6]}, {"text": ["knows"], "answer_start": [7]}],
+    "words": [["Ann", "lives", "in", "Ulm"], ["Nobody", "\u200b", "[SEP]"] * 60],
+    "tags": [["B-PER", "O", "O", "B-LOC"], ["O", "B-LOC", "O"] * 60],
 }
-LABELS = {"classification": (("no", "yes"), ["yes", "no"]), "multiple_choice": (None, ["0", "2"])}
+LABELS = {
+    "classification": (("no", "yes"), ["yes", "no"]),
+    "multiple_choice": (None, ["0", "2"]),
+    "tagging": (("O", "B-PER", "B-LOC"), None),
+}
 
 
 def plain(value):
@@ -167,7 +174,7 @@ def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, mini
     labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
     given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
     if not labelled:
-        given.pop("answers", None)
+        given = {column: values for column, values in given.items() if column not in GOLD}
     elif "label" in head_class.columns:
         given["label"] = gold
     head, tokenizer = head_class(8, labels), PretrainedTokenizer(minilm)
@@ -178,7 +185,50 @@ def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, mini
         for left, right in zip(one.inputs, other.inputs, strict=True):
             assert plain(left.ids) == plain(right.ids) and plain(left.kinds) == plain(right.kinds)
         assert (one.targets, plain(one.note), one.clipped) == (other.targets, plain(other.note), other.clipped)
-    outputs = torch.randn(sum(len(one.inputs) for one in before), 160, 2, generator=torch.Generator().manual_seed(0))
-    if isinstance(before[0].note, dict):
-        assert head.decode(outputs, before) == head.decode(outputs, after)
+    lengths = tuple(len(one.ids) for example in before for one in example.inputs)
+    states = States((torch.randn(sum(lengths), 8, generator=torch.Generator().manual_seed(0)),), lengths)
+    outputs = head.eval()(states, [len(one.inputs) for one in before])
+    answers = head.decode(outputs, before)
+    assert len(answers) == 2 and answers == head.decode(outputs, after)
     assert head.counts(before) == head.counts(after)
+
+
+@pytest.mark.parametrize("name", find.names("heads"))
+def test_a_batch_in_which_nothing_is_labelled_is_a_loss_of_zero(name, minilm):
+    head_class = find.load("heads", name)
+    labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
+    given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
+    if "label" in head_class.columns:
+        given["label"] = gold
+    head = head_class(8, labels)
+    table = Table(datasets.Dataset.from_dict({"id": ["x", "y"], **given}), labels, True)
+    batch = batch_of("task", stored(head, table, PretrainedTokenizer(minilm)), [0, 1])
+    assert batch.targets is not None
+    states = torch.randn(sum(batch.tokens.lengths), 8, requires_grad=True)
+    outputs = head(States((states,), batch.tokens.lengths), batch.counts)
+    if batch.targets.is_floating_point():  # no number stands for "none": such a batch has no examples
+        loss = head.loss(outputs[:0], batch.targets[:0], ())
+    else:
+        loss = head.loss(outputs, torch.full_like(batch.targets, -100), batch.counts)
+    assert loss.item() == 0.0
+    loss.backward()
+    gradients = [states.grad, *(parameter.grad for parameter in head.parameters())]
+    assert all(gradient is not None and not gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_weighting_survives_a_loss_of_zero(name):
+    method = weighting_of(name)
+    shared = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+    heads = {task: nn.Parameter(torch.tensor([1.0, 0.5, -0.5]) * (index + 1)) for index, task in enumerate(TASKS)}
+    for _ in range(2):
+        losses = losses_of(shared, heads, list(TASKS))
+        losses["b"] = losses["b"] * 0.0
+        method.backward(losses, [shared])
+        parameters = [shared, *heads.values(), *method.parameters()]
+        assert all(one.grad is None or torch.isfinite(one.grad).all() for one in parameters)
+        assert shared.grad is not None and (shared.grad.any() or name == "mgda")
+        method.after_step(lambda losses=losses: {task: loss.detach() for task, loss in losses.items()})
+        if method.needs_scores:
+            method.hear(dict.fromkeys(TASKS, 0.6))
+        assert all(np.isfinite(weight) for weight in method.weights().values())

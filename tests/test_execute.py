@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads.execute import execute
+from manyheads.execute import Job, execute
 from manyheads.plan import runs
 from manyheads.run import Workshop
 from manyheads.study_file import read_study
@@ -23,7 +23,8 @@ def workshop(study_file):
 def test_two_processes_do_each_run_once(workshop, tmp_path):
     todo = runs(workshop.study)
     done = []
-    records = execute(todo, workshop, tmp_path, lambda run, step, steps, what: done.append((run.path, step)), workers=2)
+    jobs = [Job(run) for run in todo]
+    records = list(execute(jobs, workshop, tmp_path, lambda run, step, *_: done.append((run.path, step)), workers=2))
     assert sorted(f"{r['arm']}/{r['seed']}" for r in records) == sorted(f"{r.arm.name}/{r.seed}" for r in todo)
     assert all(record["status"] == "finished" for record in records)
     assert {path for path, step in done if step == 6} == {run.path for run in todo}
@@ -41,7 +42,7 @@ def test_a_process_that_dies_is_a_failed_run_and_the_others_go_on(workshop, tmp_
             for worker in workers[:1]:
                 os.kill(worker, signal.SIGKILL)
 
-    records = execute(todo, workshop, tmp_path, kill_the_first, workers=2)
+    records = list(execute([Job(run) for run in todo], workshop, tmp_path, kill_the_first, workers=2))
     failed = [record for record in records if record["status"] == "failed"]
     assert len(records) == 4 and len(failed) == 1
     assert "ended with code -9 (killed; out of memory?)" in failed[0]["reason"]

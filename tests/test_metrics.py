@@ -73,6 +73,7 @@ def test_values_by_hand():
     assert score(Measure("macro_f1", items)) == pytest.approx((4 / 6 + 2 / 4) / 2)
     assert score(Measure("matthews", items)) == pytest.approx((2 * 1 - 1 * 1) / 6)
     assert score(Measure("mean", np.array([[1.0], [0], [1], [1]]))) == 0.75
+    assert score(Measure("ratio", np.array([[1.0, 2], [0, 0], [3, 6], [0, 2]]))) == pytest.approx(4 / 10)
     assert score(Measure("pearson", np.array([[0.0, 0], [1, 2], [2, 4]]))) == pytest.approx(1.0)
 
 
@@ -84,6 +85,7 @@ def test_values_by_hand():
         ("matthews", [[0, 1], [1, 1], [0, 1]], "all predicted values are the same"),
         ("matthews", [[1, 1], [1, 0]], "all gold values are the same"),
         ("f1", [[0, 0], [0, 0]], "positive class"),
+        ("ratio", [[0, 0], [0, 0]], "nothing to count"),
         ("pearson", [[1, 0.1], [2, 0.1], [3, 0.1]], "all predicted values are the same"),
         ("pearson", [[1, 1]], "all gold and all predicted values are the same"),
     ],
@@ -101,6 +103,7 @@ def test_defined_has_no_reason():
 ITEMS = {
     "mean": numbers(1, 60)[:, :1],
     "mean_of_part": pairs(4, 60, 2),
+    "ratio": np.cumsum(np.random.default_rng(5).integers(0, 4, (60, 2)), axis=1),
     "matthews": pairs(1, 60, 4),
     "macro_f1": pairs(2, 60, 4),
     "f1": pairs(3, 60, 2),

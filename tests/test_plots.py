@@ -159,10 +159,10 @@ def test_shares_by_hand():
 def test_failed_runs_and_runs_without_steps_are_not_read(tmp_path):
     for seed in (1, 2):
         (tmp_path / "a" / str(seed)).mkdir(parents=True)
-        (tmp_path / "a" / str(seed) / "metrics.jsonl").write_text(json.dumps({"step": seed}) + "\n")
+        (tmp_path / "a" / str(seed) / "metrics.jsonl").write_text(json.dumps({"step": seed, "losses": {}}) + "\n")
     states = {1: "finished", 2: "failed", 3: "finished"}
     runs = [{"seed": seed, "status": status, "path": f"a/{seed}"} for seed, status in states.items()]
-    assert plots._runs(tmp_path, runs) == [[{"step": 1}]]
+    assert plots._runs(tmp_path, runs) == [[{"step": 1, "losses": {}}]]
 
 
 def test_a_comparison_without_a_difference_has_its_row(tmp_path):

@@ -1,69 +1,35 @@
 """A run that was stopped anywhere and taken up again equals one that was not, bit for bit."""
 
-import hashlib
-import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
 
-from conftest import STUDY
 from manyheads.conduct import conduct
-from manyheads.plan import runs
 from manyheads.progress import Progress
-from manyheads.run import Workshop, run_once
+from manyheads.run import run_once
 from manyheads.stopping import Stopping
-from manyheads.study_file import read_study
-from manyheads.tasks import read_tasks
 from manyheads.types import StudyError
+from torture import ARMS, ENDS, POINTS, contents, opened, study_text, tripwires
 
 STEPS = 12
-ARMS = {
-    "round_robin": 'sampling = { name = "round_robin" }',
-    "weighted": 'sampling = { name = "weighted", weights = { food = 0.4 } }',
-    "alternating": 'sampling = { name = "alternating" }',
-    "sequential": 'sampling = { name = "sequential" }',
-    "famo": 'sampling = { name = "round_robin", joint = true }\nweighting = { name = "famo" }',
-    "listening": 'weighting = { name = "dynamic_task_prioritization" }',
-    "pcgrad": 'sampling = { name = "round_robin", joint = true }\nweighting = { name = "pcgrad" }',
-    "sluice": 'sharing = { name = "sluice" }',
-    "accumulating": "training = { accumulation = 2 }",
-    "adamax": 'training = { optimizer = { name = "adamax" } }',
-    "momentum": 'training = { optimizer = { name = "sgd", momentum = 0.9 } }',
-}
 
 
-class Killed(BaseException):
-    """What no `except Exception` catches, as a SIGKILL."""
+class Killed(KeyboardInterrupt):
+    """What a run does not catch, as a SIGKILL."""
 
 
 @pytest.fixture
 def study_of(tmp_path, tiny):
-    def make(arm: str, extra: str = "") -> Path:
-        text = STUDY.format(tiny=tiny).replace("steps = 6", f"steps = {STEPS}")
-        text = text.replace("[training]", f"[training]\nscores_every = 3\ncheckpoint = {{ steps = 2 }}{extra}")
+    def make(arm: str = "accumulating") -> Path:
         path = tmp_path / "study.toml"
-        path.write_text(f"{text}\n[arms.this]\n{arm}\n")
+        path.write_text(study_text(tiny, arm, STEPS, every=2))
         return path
 
     return make
-
-
-def opened(path: Path):
-    study = read_study(path)
-    run = next(run for run in runs(study) if run.arm.name == "this")
-    return run, Workshop(study, read_tasks(study, None), None, None)
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """What a run leaves, without what it took: hashes of weights and predictions, and each step without seconds."""
-    names = [*sorted((folder / "model").glob("*.safetensors")), *sorted((folder / "predictions").iterdir())]
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(STEPS))
-    return found | {"steps": json.dumps([{key: line[key] for key in line if key != "seconds"} for line in lines])}
 
 
 def killed_at(steps: set[int]):
@@ -79,7 +45,7 @@ def killed_at(steps: set[int]):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_killed_and_taken_up_equals_uninterrupted(study_of, tmp_path, arm):
-    run, workshop = opened(study_of(ARMS[arm]))
+    run, workshop = opened(study_of(arm))
     record = run_once(run, workshop, tmp_path / "whole", lambda *_: None)
     assert record["status"] == "finished", record["reason"]
     torch.manual_seed(99)  # nothing may depend on the state of the process
@@ -90,12 +56,12 @@ def test_killed_and_taken_up_equals_uninterrupted(study_of, tmp_path, arm):
         assert (tmp_path / "killed" / run.path / "checkpoint").is_dir() is (number > 0)
     record = run_once(run, workshop, tmp_path / "killed", progress)
     assert record["notes"] == [f"went on at step {STEPS - 2}"]
-    assert contents(tmp_path / "killed" / run.path) == contents(tmp_path / "whole" / run.path)
+    assert contents(tmp_path / "killed" / run.path, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
     assert not (tmp_path / "killed" / run.path / "checkpoint").exists()
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_said(study_of, tmp_path):
-    run, workshop = opened(study_of(""))
+    run, workshop = opened(study_of())
     run_once(run, workshop, tmp_path / "whole", lambda *_: None)
     with pytest.raises(Killed):
         run_once(run, workshop, tmp_path / "killed", killed_at({9}))
@@ -104,11 +70,11 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(study_of, tmp_path):
     notes = run_once(run, workshop, tmp_path / "killed", lambda *_: None)["notes"]
     assert "step-000000008: damaged, and passed over: state.safetensors has 1 bytes" in notes[0]
     assert notes[1:] == ["went on at step 6"]
-    assert contents(folder) == contents(tmp_path / "whole" / run.path)
+    assert contents(folder, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
 
 
 def test_a_signal_saves_and_stops_at_the_next_step(study_of, tmp_path):
-    path = study_of("", extra="\n").read_text().replace("{ steps = 2 }", "{ minutes = 99 }")
+    path = study_of().read_text().replace("{ steps = 2 }", "{ minutes = 99 }")
     (tmp_path / "study.toml").write_text(path)
     run, workshop = opened(tmp_path / "study.toml")
 
@@ -133,20 +99,20 @@ def test_a_second_signal_stops_at_once():
 
 
 def test_another_study_or_other_data_is_refused_field_by_field(study_of, tmp_path):
-    path = study_of("")
+    path = study_of()
     run, workshop = opened(path)
     with pytest.raises(Killed):
         run_once(run, workshop, tmp_path / "out", killed_at({5}))
     path.write_text(path.read_text().replace("1e-3", "2e-3").replace("size = 40", "size = 50"))
     with pytest.raises(StudyError) as error, open(os.devnull, "w") as nowhere:
-        conduct(path, tmp_path / "out", None, None, workers=1, fresh=False, progress=Progress(nowhere))
+        conduct(path, tmp_path / "out", None, None, workers=0, fresh=False, progress=Progress(nowhere))
     text = str(error.value)
     assert "was trained with training.learning_rate = 0.001. Found 0.002 in the study" in text
     assert "the data of food has changed since this run" in text
 
 
 def test_another_machine_is_said(study_of, tmp_path, monkeypatch):
-    run, workshop = opened(study_of(""))
+    run, workshop = opened(study_of())
     with pytest.raises(Killed):
         run_once(run, workshop, tmp_path / "out", killed_at({5}))
     threads = torch.get_num_threads()
@@ -155,3 +121,31 @@ def test_another_machine_is_said(study_of, tmp_path, monkeypatch):
     assert notes == [
         "went on under another threads: the bits may differ from one run in one go", "went on at step 4"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("arm", ["listening", "accumulating"])
+def test_killed_at_every_point_of_a_save_costs_only_time(study_of, tmp_path, monkeypatch, arm):
+    run, workshop = opened(study_of(arm))
+    run_once(run, workshop, tmp_path / "whole", lambda *_: None)
+    whole = contents(tmp_path / "whole" / run.path, STEPS)
+    # The third save is the first to remove an old checkpoint; the last of all ends comes after the fifth.
+    wanted = [(point, 3) for point in POINTS] + [(point, 6) for point in ENDS]
+    for point in wanted[arm == "listening" :: 2]:
+        reached = []
+
+        def kill(*here, wanted=point, reached=reached):
+            if here == wanted:
+                reached.append(here)
+                raise Killed
+
+        out = tmp_path / "killed"
+        with monkeypatch.context() as patch:
+            tripwires(patch.setattr, kill)
+            with pytest.raises(Killed):
+                run_once(run, workshop, out, lambda *_: None)
+        assert reached == [point]
+        if not (out / run.path / "record.json").is_file():
+            assert run_once(run, workshop, out, lambda *_: None)["status"] == "finished"
+        assert contents(out / run.path, STEPS) == whole, point
+        shutil.rmtree(out)
+    assert len(POINTS) >= 12

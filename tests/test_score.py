@@ -98,7 +98,8 @@ def test_a_missing_prediction_is_wrong_and_counted(tmp_path):
 def test_constant_predictions_are_undefined_not_zero(tmp_path):
     gold = lines({"id": "1", "label": "x"}, {"id": "2", "label": "y"})
     predicted = lines({"id": "1", "label": "x"}, {"id": "2", "label": "x"})
-    assert score_files("classification", *write(tmp_path, gold=gold, predictions=predicted))["matthews"] is None
+    found = score_files("classification", *write(tmp_path, gold=gold, predictions=predicted))
+    assert found["matthews"] is None and found["undefined"] == {"matthews": "all predicted values are the same"}
 
 
 def test_regression(tmp_path):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from manyheads import workshop as workshop_module
 from manyheads.batches import identity
 from manyheads.cli import app
-from manyheads.execute import execute
+from manyheads.execute import Job, execute
 from manyheads.plan import runs
 from manyheads.study_file import read_study
 from manyheads.tasks import read_tasks
@@ -169,7 +169,8 @@ def logged(study_file, tmp_path):
 def test_workers_find_what_the_first_process_has_tokenised(study_file, folder, tmp_path):
     code, log = logged(study_file, tmp_path)
     found = workshop_of(study_file, folder, code=code)
-    records = execute(runs(found.study)[:3], found, tmp_path / "out", lambda *_: None, workers=2)
+    jobs = [Job(run) for run in runs(found.study)[:3]]
+    records = list(execute(jobs, found, tmp_path / "out", lambda *_: None, workers=2))
     assert [record["status"] for record in records] == ["finished"] * 3, records
     assert sorted(log.read_text().split("\n")[:-1]) == [f"{os.getpid()} 200 None", f"{os.getpid()} 40 None"]
 
@@ -177,7 +178,8 @@ def test_workers_find_what_the_first_process_has_tokenised(study_file, folder, t
 def test_without_a_cache_each_worker_tokenises_on_its_own_threads(study_file, tmp_path):
     code, log = logged(study_file, tmp_path)
     found = workshop_of(study_file, None, code=code)
-    records = execute(runs(found.study)[:2], found, tmp_path / "out", lambda *_: None, workers=2)
+    jobs = [Job(run) for run in runs(found.study)[:2]]
+    records = list(execute(jobs, found, tmp_path / "out", lambda *_: None, workers=2))
     assert [record["status"] for record in records] == ["finished"] * 2, records
     lines = [line.split() for line in log.read_text().splitlines()]
     ours = [line for line in lines if line[0] == str(os.getpid())]
@@ -188,9 +190,9 @@ def test_without_a_cache_each_worker_tokenises_on_its_own_threads(study_file, tm
 
 THREADS = """
 import os, sys
-from manyheads.execute import _use_threads
+from manyheads.worker import use_threads
 from manyheads.encoders._tokenizer import PretrainedTokenizer
-_use_threads(int(sys.argv[1]))
+use_threads(int(sys.argv[1]))
 before = len(os.listdir("/proc/self/task"))
 tokenizer = PretrainedTokenizer(sys.argv[2])
 tokenizer.pieces(["some words " * 20] * 500)

@@ -9,10 +9,12 @@ from typing import Any, TextIO
 from manyheads import find
 from manyheads.evaluate import predict
 from manyheads.model import MultiTaskModel, open_model
-from manyheads.types import Pieces, Problem, StudyError, Tokenizer, shown
+from manyheads.types import GOLD, Pieces, Problem, StudyError, Tokenizer, shown
 
 CHUNK = 512
 """Lines answered at a time, so that an endless input gets its answers as it goes."""
+LONGEST = 16_000_000
+"""Characters in a line: a file without line ends must not fill the memory."""
 MOST = 20
 """Problems shown before giving up."""
 
@@ -49,9 +51,13 @@ def _opened(file: str) -> TextIO:
 def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[str]) -> Iterator[dict[str, Any]]:
     problems: list[Problem] = []
     try:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(iter(lambda: stream.readline(LONGEST + 1), ""), 1):
             if not line.strip():
                 continue
+            if len(line) > LONGEST:
+                what = f"the line has more than {LONGEST:,} characters"
+                problems.append(Problem(f"{file}:{number}", what, shown(line), "Write one object in each line."))
+                break
             found = _example(line, f"{file}:{number}", model, tasks)
             if isinstance(found, dict):
                 yield found
@@ -75,6 +81,9 @@ def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str])
     if not isinstance(example, dict):
         return [Problem(where, "should be a JSON object", shown(example), 'For example {"text": "A fine film."}')]
     problems = []
+    name = example.get("id", 0)
+    if isinstance(name, bool) or not isinstance(name, str | int) or not _encodes(str(name)):
+        problems.append(Problem(where, '"id" should be a text or a whole number', shown(name), "It names the answer."))
     for task in tasks:
         for column in _asked(model, task):
             good, wanted = _CHECKS.get(column, _CHECKS["text"])
@@ -88,7 +97,7 @@ def _asked(model: MultiTaskModel, task: str) -> list[str]:
     """The columns that a task was trained on and that a question must therefore have."""
     head = model.head(task)
     trained = model.specification["tasks"][task].get("columns", head.columns)
-    return [name for name in (*head.columns, *head.optional) if name in trained and name not in ("label", "answers")]
+    return [name for name in (*head.columns, *head.optional) if name in trained and name not in GOLD]
 
 
 def _text(value: object) -> bool:
@@ -104,7 +113,15 @@ def _texts(value: object) -> bool:
     return isinstance(value, list) and len(value) > 1 and all(_text(one) for one in value)
 
 
-_CHECKS = {"text": (_text, "a text that is not empty"), "choices": (_texts, "a list of at least two texts")}
+def _words(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(_text(one) for one in value)
+
+
+_CHECKS = {
+    "text": (_text, "a text that is not empty"),
+    "choices": (_texts, "a list of at least two texts"),
+    "words": (_words, "a list of words, none of them empty"),
+}
 
 
 def _chunks(examples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -148,7 +165,7 @@ def answers(
 
     Each text is tokenised once, and tasks that ask about the same sequences share one pass of the encoder.
     """
-    asked = [{key: value for key, value in line.items() if key not in ("label", "answers")} for line in lines]
+    asked = [{key: value for key, value in line.items() if key not in GOLD} for line in lines]
     tokenizer = _CutOnce(model.tokenizer)
     encoded = {task: model.head(task).encode(asked, tokenizer) for task in tasks}
     found: Mapping[str, list[dict[str, Any]]] = predict(model, encoded, precision)

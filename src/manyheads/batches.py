@@ -101,6 +101,17 @@ def clipped(examples: Sequence[Encoded]) -> int:
     return sum(int(block.clipped.sum()) for block in blocks_of(examples))
 
 
+def unknown_share(examples: Sequence[Encoded], tokenizer: Tokenizer) -> float:
+    """The share of all word pieces that is the unknown one; special tokens are not counted."""
+    nothing = np.zeros(0, np.int32)
+    special = np.unique(tokenizer.join(nothing, nothing).ids)
+    unknown = pieces = 0
+    for block in blocks_of(examples):
+        unknown += int((block.ids == tokenizer.unknown).sum())
+        pieces += int((~np.isin(block.ids, special)).sum())
+    return unknown / max(1, pieces)
+
+
 # ---- Batches ----
 
 

@@ -23,6 +23,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn, optim
 
+from manyheads.files import FULL, flush_folder, room
+from manyheads.types import shown, too_deep
+
 FORMAT = 1
 TENSORS, VALUES, LOG, MANIFEST = "state.safetensors", "state.json", "metrics.jsonl", "manifest.json"
 KEPT = 2
@@ -117,12 +120,12 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         part.mkdir(parents=True)
         for name, content in files.items():
             _write(part / name, content)
-        _flush(part)
+        flush_folder(part)
         goal = _path(folder, checkpoint.step)
         if goal.exists():  # the same step, found damaged before or from an earlier attempt
             shutil.rmtree(goal)
         os.rename(part, goal)
-        _flush(folder)
+        flush_folder(folder)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise _explained(error, folder, sum(map(len, files.values()))) from error
@@ -145,8 +148,8 @@ def newest(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
 def peek(folder: Path) -> dict[str, Any]:
     """The values of the newest checkpoint, whole or not; empty if there is none that can be read."""
     for step in sorted(_steps(folder), reverse=True):
-        with suppress(OSError, ValueError):
-            return json.loads((_path(folder, step) / VALUES).read_bytes())
+        with suppress(OSError, ValueError, RecursionError):
+            return _table((_path(folder, step) / VALUES).read_bytes())
     return {}
 
 
@@ -164,24 +167,31 @@ def _read(path: Path) -> Checkpoint | str:
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         if manifest["format"] != FORMAT:
-            return f"its format is {manifest['format']}, this version reads {FORMAT}"
+            return f"its format is {shown(manifest['format'])}, this version reads {FORMAT}"
         contents = {}
         for name in (TENSORS, VALUES, LOG):
             content = (path / name).read_bytes()
             wanted = manifest["files"][name]
             if len(content) != wanted["size"]:
-                return f"{name} has {len(content)} bytes and should have {wanted['size']}"
+                return f"{name} has {len(content)} bytes and should have {shown(wanted['size'])}"
             if _hash(content) != wanted["sha256"]:
                 return f"{name} does not have the SHA-256 of its manifest"
             contents[name] = content
         step = manifest["step"]
-        if _path(path.parent, step) != path:
-            return f"it is of step {step}"
-        return Checkpoint(step, load(contents[TENSORS]), json.loads(contents[VALUES]), contents[LOG])
+        if type(step) is not int or _path(path.parent, step) != path:
+            return f"it is of step {shown(step)}"
+        return Checkpoint(step, load(contents[TENSORS]), _table(contents[VALUES]), contents[LOG])
     except OSError as error:
         return f"{Path(str(error.filename)).name}: {error.strerror}"
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
+
+
+def _table(content: bytes) -> dict[str, Any]:
+    value = json.loads(content)
+    if not isinstance(value, dict) or too_deep(value):
+        raise ValueError("no table of values")
+    return value
 
 
 def _tidy(folder: Path) -> None:
@@ -208,21 +218,8 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _flush(folder: Path) -> None:
-    """Names in a folder are data of the folder. Systems on which a folder cannot be opened write them at once."""
-    with suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _explained(error: OSError, folder: Path, needed: int) -> CheckpointError:
     what = os.strerror(error.errno) if error.errno else str(error)
-    room = ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        there = next((one for one in (folder, *folder.parents) if one.exists()), Path("."))
-        with suppress(OSError):
-            room = f"; it needs {needed:,} bytes, {shutil.disk_usage(there).free:,} are free"
-    return CheckpointError(error.errno or errno.EIO, f"no checkpoint could be written: {what}{room}", str(folder))
+    free = room(folder) if error.errno in FULL else None
+    left = "" if free is None else f"; it needs {needed:,} bytes, {free:,} are free"
+    return CheckpointError(error.errno or errno.EIO, f"no checkpoint could be written: {what}{left}", str(folder))

@@ -15,7 +15,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from manyheads import __version__
-from manyheads.types import StudyError
+from manyheads.files import HaltedError, halted, halting
+from manyheads.types import Problem, StudyError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
 
@@ -50,14 +51,26 @@ def run(
     study: StudyFile,
     out: Annotated[Path | None, typer.Option("--out", help="Where results go; runs/<study> by default.")] = None,
     data: Data = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="How many runs at the same time.")] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=0, envvar="MANYHEADS_WORKERS", help="Runs at the same time; 0: in this process, to debug."
+        ),
+    ] = 1,
     code: Code = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew in a new folder beside the old one.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do the runs again that failed before, and what is left.")
+    ] = False,
+    hung_after: Annotated[
+        float, typer.Option("--hung-after", min=0.1, help="Minutes without a sign of life until a run has failed.")
+    ] = 60.0,
     as_json: Json = False,
 ) -> None:
     """Train every arm of a study, compare them, and write tables, a report and models.
 
-    The same command again goes on where it stopped.
+    The same command again goes on where it stopped. Several at once, on one machine or on several with one folder,
+    share the work.
     """
     # A job that is ended from outside saves what it has, as one that is interrupted at the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -66,7 +79,10 @@ def run(
         from manyheads.progress import Progress
 
         with Progress(sys.stderr) as progress:
-            results, where, failed = conduct(study, out, data, code, workers=workers, fresh=fresh, progress=progress)
+            results, where, failed = conduct(
+                study, out, data, code, workers=workers, fresh=fresh, progress=progress, retry_failed=retry_failed,
+                hung_after=60 * hung_after,
+            )  # fmt: skip
     if as_json:
         print(json.dumps(results, ensure_ascii=False))
     else:
@@ -76,6 +92,7 @@ def run(
         run = "/".join(str(failure[key]) for key in ("arm", "seed", "task") if failure[key] is not None)
         print(f"failed: {run}: {failure['reason']}", file=sys.stderr)
     if failed:
+        print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
         raise typer.Exit(FAILED)
 
 
@@ -93,7 +110,8 @@ def check(study: StudyFile, data: Data = None, code: Code = None, as_json: Json 
 def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")]) -> None:
     """Write the tables, figures and report of a study's folder again."""
     with _problems_shown(False):
-        from manyheads.conduct import present, read_results
+        from manyheads.conduct import present
+        from manyheads.results_file import read_results
 
         results = read_results(folder)
         present(results, folder)
@@ -111,8 +129,6 @@ def list_(
 
     with _problems_shown(False):
         if family and family not in find.FAMILIES:
-            from manyheads.types import Problem
-
             raise StudyError([Problem("list", f'there is no family "{family}"', "", find.close(family, find.FAMILIES))])
         for each in [family] if family else find.FAMILIES:
             members = [find.describe(each, name, code) for name in find.names(each, code)]
@@ -131,8 +147,8 @@ def predict(
     task: Annotated[list[str] | None, typer.Option("--task", help="Which task; repeat it for several.")] = None,
     code: Code = None,
 ) -> None:
-    """Answer JSON lines with a trained model: `text`; `text` and `text_pair`; `question` and `context`; or `text` and
-    `choices`. Several tasks over the same texts share one pass of the encoder."""
+    """Answer JSON lines with a trained model: `text`; `text` and `text_pair`; `question` and `context`; `text` and
+    `choices`; or `words`, a list. Several tasks over the same texts share one pass of the encoder."""
     with _problems_shown(False):
         from manyheads.answer import answer
 
@@ -142,9 +158,22 @@ def predict(
 
 @app.command()
 def score(
-    head: Annotated[str, typer.Argument(metavar="HEAD", help="span, classification, regression or multiple_choice.")],
-    gold: Annotated[Path, typer.Option("--gold", help="SQuAD JSON for span, else JSON lines with id and label.")],
-    predictions: Annotated[Path, typer.Option("--predictions", help="JSON {id: text} for span, else JSON lines.")],
+    head: Annotated[
+        str,
+        typer.Argument(
+            metavar="HEAD", help="span, classification, regression, multiple_choice, tagging or dependency (trees)."
+        ),
+    ],
+    gold: Annotated[
+        Path,
+        typer.Option(
+            "--gold", help="SQuAD JSON for span, CoNLL-U for dependency, else JSON lines with id and label (or tags)."
+        ),
+    ],
+    predictions: Annotated[
+        Path,
+        typer.Option("--predictions", help="JSON {id: text} for span, CoNLL-U for dependency, else JSON lines."),
+    ],
     null_odds: Annotated[Path | None, typer.Option("--null-odds", help="JSON {id: number}, SQuAD 2.0 only.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -156,8 +185,9 @@ def score(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
+    reasons = found.pop("undefined", {})
     for name, value in found.items():
-        print(f"{name:<20} {value}")
+        print(f"{name:<20} {f'undefined: {reasons[name]}' if name in reasons else value}")
 
 
 @app.command()
@@ -194,9 +224,22 @@ def _problems_shown(as_json: bool) -> Iterator[None]:
         yield
     except StudyError as error:
         _refuse(error, as_json)
+    except OSError as error:
+        number = halting(error)
+        if number is None:
+            where = str(error.filename or "a file")
+            _refuse(StudyError([Problem(where, f"cannot be used: {error.strerror or error}")]), as_json)
+        _later(str(halted(error, number, Path(error.filename or ".").absolute().parent)))
+    except HaltedError as error:
+        _later(str(error))
     except KeyboardInterrupt:
         print("interrupted; `manyheads run` with the same study and --out goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _later(why: str) -> NoReturn:
+    print(f"{why}\nNothing is lost: make room, then the same command goes on from here.", file=sys.stderr)
+    raise typer.Exit(INTERRUPTED) from None
 
 
 def _refuse(error: StudyError, as_json: bool) -> NoReturn:

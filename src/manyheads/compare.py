@@ -110,7 +110,10 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
     if not runs:
         return None
     about = runs[0].content["metrics"][task]
-    answers = [read_answers(predictions(out, run.path, task)) for run in runs]
+    answers = [
+        read_answers(predictions(out, run.path, task), run.content.get("files", {}).get(f"predictions/{task}.jsonl"))
+        for run in runs
+    ]
     problems = differences(answers)
     if problems:
         raise StudyError(problems)

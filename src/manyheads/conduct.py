@@ -6,32 +6,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manyheads import __version__, plots, report, tables
+from manyheads import __version__, checkpoint, plots, report, tables
 from manyheads.compare import compare
-from manyheads.execute import execute
+from manyheads.execute import HUNG, LOCK, execute
+from manyheads.files import links_below, room, write_whole
+from manyheads.lock import Lock
 from manyheads.model import build_model
 from manyheads.plan import Run, runs
 from manyheads.progress import Progress
-from manyheads.records import FINISHED, read_records
-from manyheads.resume import identity_of
-from manyheads.run import run_settings, specification
+from manyheads.resume import clear
+from manyheads.run import specification
+from manyheads.state import state_of
 from manyheads.study import Study
 from manyheads.study_file import read_study
 from manyheads.tasks import TaskData, read_tasks
 from manyheads.token_cache import default_folder
-from manyheads.types import Problem, StudyError, shown
+from manyheads.types import Problem, StudyError
 from manyheads.workshop import Workshop
-
-RESULTS = "results.json"
 
 
 def conduct(
-    path: Path, out: Path | None, data: Path | None, code: Path | None, *, workers: int, fresh: bool, progress: Progress
-) -> tuple[dict[str, Any], Path, list[dict[str, Any]]]:
-    """Run a study to its end.
+    path: Path, out: Path | None, data: Path | None, code: Path | None, *,
+    workers: int, fresh: bool, progress: Progress, retry_failed: bool = False, hung_after: float = HUNG,
+) -> tuple[dict[str, Any], Path, list[dict[str, Any]]]:  # fmt: skip
+    """Run a study to its end. Several commands may do so at once; they share the work.
 
+    :param workers: How many processes do runs; with 0, this one does.
+    :param retry_failed: Do the runs again that failed before; without, they stay failed.
+    :param hung_after: Seconds without a sign of life after which a run has failed.
     :returns: The results, the folder they are in, and the runs that failed (`arm`, `seed`, `task`, `reason`).
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
+    :raises HaltedError: If the disk takes no more; what was done is kept.
     """
     study = read_study(path, code)
     out = _folder(out or Path("runs") / study.name, fresh)
@@ -40,46 +45,48 @@ def conduct(
     _warn(tasks, progress)
     workshop = Workshop(study, tasks, data, code, folder=default_folder(), say=progress.say)
     plan = comparison_plan(study, tasks)
-    todo = _unfinished(workshop, out, plan)
-    _check_models(workshop, todo)
-    _open_folder(out, study)
-    all_runs = runs(study)
-    progress.say(f"{len(all_runs)} runs in {out}: {len(all_runs) - len(todo)} finished, {len(todo)} to do")
-    if todo:
-        workshop.prepare(todo, progress.prepare)
+    state = state_of(workshop, out, plan)
+    for run in state.finished:
+        clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
+    jobs = state.jobs(retry_failed)
+    needed = _check_models(workshop, [job.run for job in jobs], workers)
+    _open_folder(out, study, needed)
+    progress.say(f"{len(runs(study))} runs in {out}: {state.counts(retry_failed)}")
+    for line in state.damaged:
+        progress.say(line)
+    if jobs:
+        workshop.prepare([job.run for job in jobs], progress.prepare)
         progress.say(workshop.prepared())
-    progress.expect(sum(len(workshop.layout(run).steps) for run in todo))
-    for record in execute(todo, workshop, out, progress.report, workers=workers):
+    progress.expect(sum(len(workshop.layout(job.run).steps) for job in jobs))
+    done = execute(jobs, workshop, out, progress.report, workers=workers, hung_after=hung_after, say=progress.say)
+    for record in done:
         for note in record.get("notes", []):
             progress.say(f"{record['arm']}/{record['seed']}: {note}")
-    progress.say("comparing")
-    results = compare(out, plan)
-    present(results, out)
+        if record["status"] == "failed":
+            progress.say(f"{record['arm']}/{record['seed']}: failed: {record['reason']}")
+    with Lock(out / LOCK, wait=True):
+        state_of(workshop, out, plan)  # runs of other commands are of this study too
+        progress.say("comparing")
+        results = compare(out, plan)
+        present(results, out)
     return results, out, results["failed"]
 
 
 def present(results: Mapping[str, Any], out: Path) -> None:
-    """Write tables, figures and the report."""
+    """Write tables, figures and the report.
+
+    :raises StudyError: If their folders are links.
+    """
+    _refuse_links(out, ["tables", "figures"])
     tables.write(results, out)
     figures = plots.figures(results, out)
     plots.write(figures, out)
     report.write(results, out, figures)
 
 
-def read_results(out: Path) -> dict[str, Any]:
-    """The results of a study's folder.
-
-    :raises StudyError: If there are none.
-    """
-    try:
-        results = json.loads((out / RESULTS).read_text("utf-8"))
-        missing = {"study", "arms", "tasks", "scores", "comparisons", "answer"} - set(results)
-        if missing:
-            raise ValueError(f"lacks {', '.join(sorted(missing))}")
-    except (OSError, ValueError, TypeError) as error:
-        remedy = "Give the folder that `manyheads run` wrote; run it to its end first."
-        raise StudyError([Problem(str(out / RESULTS), "cannot be read", str(error), remedy)]) from error
-    return results
+def _refuse_links(out: Path, places: Sequence[str]) -> None:
+    if problems := links_below(out, places):
+        raise StudyError(problems)
 
 
 def _folder(out: Path, fresh: bool) -> Path:
@@ -102,81 +109,45 @@ def _warn(tasks: Mapping[str, TaskData], progress: Progress) -> None:
             progress.say(f"{name}: warning: {warning}")
 
 
-def _open_folder(out: Path, study: Study) -> None:
+def _open_folder(out: Path, study: Study, needed: int) -> None:
+    """Make the study's folder, and see that what the study writes stays there and has room."""
+    _refuse_links(out, [run.path for run in runs(study)])
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "study.toml").write_text(study.text, "utf-8")
+        write_whole(out / "study.toml", study.text)
     except OSError as error:
         raise StudyError(
             [Problem(str(out), f"cannot be written to: {error.strerror}", "", "Choose another --out.")]
         ) from error
+    free = room(out)
+    if free is not None and free < needed:
+        what = f"the models and checkpoints of this study need about {needed:,} bytes"
+        raise StudyError([Problem(str(out), what, f"{free:,} that are free", "Make room, or choose another --out.")])
 
 
-def _check_models(workshop: Workshop, todo: Sequence[Run]) -> None:
-    """Build every kind of model once, so that an encoder that is not there is known before anything is trained."""
+def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int) -> int:
+    """Build every kind of model once, so that an encoder that is not there is known before anything is trained.
+
+    :returns: About how many bytes all models will take, with the checkpoints of the largest: the model and, for each
+        parameter, two moments, as often as there may be at the same time.
+    """
     problems: list[Problem] = []
-    kinds = {}
+    kinds, sizes, models = {}, {}, 0
     for run in todo:
         plain = specification(run, {task: workshop.tasks[task] for task in run.tasks})
-        kinds.setdefault(json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])]), (run, plain))
-    for run, plain in kinds.values():
-        try:
-            model = build_model(plain, workshop.places, seed=0, code=workshop.code)
-            workshop.know(run.arm.encoder, model.tokenizer)
-        except StudyError as error:
-            problems += [replace(problem, where=f"arms.{run.arm.name}: {problem.where}") for problem in error.problems]
+        kind = json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])])
+        if kind not in kinds:
+            kinds[kind] = (run, plain)
+            try:
+                model = build_model(plain, workshop.places, seed=0, code=workshop.code)
+                workshop.know(run.arm.encoder, model.tokenizer)
+                sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
+            except StudyError as error:
+                problems += [replace(each, where=f"arms.{run.arm.name}: {each.where}") for each in error.problems]
+        models += sizes.get(kind, 0)
     if problems:
         raise StudyError(problems)
-
-
-def _unfinished(workshop: Workshop, out: Path, plan: Mapping[str, Any]) -> list[Run]:
-    """The runs without a finished record and its predictions.
-
-    :raises StudyError: If a finished run, or one that would go on from its checkpoint, is of other settings, another
-        version or other data than the study's.
-    """
-    problems, todo = [], []
-    records = {record.path: record for record in read_records(out, plan)}
-    for run in runs(workshop.study):
-        record = records[run.path]
-        where, content = str(out / run.path), record.content
-        if record.status == FINISHED:
-            hashes = {task: content.get("data", {}).get(task, {}).get("hash") for task in run.tasks}
-        else:
-            todo.append(run)
-            content = identity_of(out / run.path)
-            if not content:
-                continue
-            hashes = content["data"]
-        now = {"version": __version__, **run_settings(run, workshop)}
-        before = {"version": content.get("version"), **content.get("settings", {})}
-        problems += _differences(where, before, _as_json(now))
-        for task in run.tasks:
-            if hashes.get(task) != workshop.tasks[task].summary["hash"]:
-                what = f"the data of {task} has changed since this run"
-                problems.append(Problem(where, what, "", "Use --fresh, or another --out."))
-    if problems:
-        raise StudyError(problems)
-    return todo
-
-
-def _as_json(value: Any) -> Any:
-    return json.loads(json.dumps(value))
-
-
-def _differences(where: str, before: Any, now: Any, key: str = "") -> list[Problem]:
-    """Field by field, what a finished run was trained with and what the study says now."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = [*before, *(name for name in now if name not in before)]
-        return [
-            problem
-            for name in keys
-            for problem in _differences(where, before.get(name), now.get(name), f"{key}.{name}" if key else name)
-        ]
-    if before == now:
-        return []
-    remedy = "Use --fresh, or another --out, to keep both."
-    return [Problem(where, f"was trained with {key} = {shown(before)}", f"{shown(now)} in the study", remedy)]
+    return models + max(1, workers) * (checkpoint.KEPT + 1) * 3 * max(sizes.values(), default=0)
 
 
 def comparison_plan(study: Study, tasks: Mapping[str, TaskData]) -> dict[str, Any]:

@@ -76,8 +76,10 @@ def save(path: Path, text: str) -> None:
 
 
 def clean(text: object) -> str:
-    """Text without what neither HTML nor SVG can hold: control characters and halves of characters."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\N{REPLACEMENT CHARACTER}", str(text))
+    """Text without what neither HTML nor SVG can hold (control characters, halves of characters), and without what
+    turns the reading direction of all that follows."""
+    unwanted = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+    return re.sub(unwanted, "\N{REPLACEMENT CHARACTER}", str(text))
 
 
 def points(value: float | None, sign: str = "") -> str:

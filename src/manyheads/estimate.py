@@ -4,7 +4,7 @@ Nothing is trained and no model is built; torch is not even imported, if the met
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from manyheads.plan import Run, batch_sizes, layout, passes, runs, sampling_of
 from manyheads.study import Arm, Study
 from manyheads.study_file import read_study
 from manyheads.tasks import TaskData, examples, read_tasks
-from manyheads.work import SAMPLE, Work, works
+from manyheads.types import Problem
+from manyheads.work import SAMPLE, Work, unreadable, works
 
 EFFICIENCY = 0.6
 """The share of a matrix product's speed that training is assumed to reach. A guess, not a measurement."""
@@ -29,6 +30,7 @@ def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
     study = read_study(path, code)
     tasks = read_tasks(study, data, code)
     costs = works(study, tasks, data, code)
+    unread = unreadable(study, tasks, data, code)
     speed = _matrix_product_speed() * EFFICIENCY
     arms = {name: _arm(arm, study, tasks, costs[name], speed, code) for name, arm in study.arms.items()}
     minutes = [arm["minutes"] for arm in arms.values()]
@@ -36,11 +38,16 @@ def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
         "study": study.name,
         "question": study.question,
         "seeds": list(study.seeds),
-        "tasks": {name: task.summary for name, task in tasks.items()},
+        "tasks": {name: _task(task, unread[name]) for name, task in tasks.items()},
         "arms": arms,
         "runs": len(runs(study)),
         "minutes": None if None in minutes else sum(minutes),
     }
+
+
+def _task(task: TaskData, unread: Sequence[Problem]) -> dict[str, Any]:
+    summary = task.summary
+    return {**summary, "warnings": [*summary["warnings"], *map(str, unread)]}
 
 
 def _arm(

@@ -1,6 +1,6 @@
 """A model and examples become predictions and scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,26 @@ TOKENS = 8_192
 """Real tokens of one pass: large enough to keep the processor busy, small enough for a laptop's memory."""
 
 
+def _silent() -> None:
+    """Nobody is told."""
+
+
 def predict(
-    model: MultiTaskModel, examples: Mapping[str, Sequence[Encoded]], precision: str = "fp32", tokens: int = TOKENS
-) -> dict[str, list[dict[str, Any]]]:
+    model: MultiTaskModel, examples: Mapping[str, Sequence[Encoded]], precision: str = "fp32", tokens: int = TOKENS,
+    alive: Callable[[], None] = _silent,
+) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
     """Each task's answers, in the order of its examples.
 
     Examples of several tasks that are the same sequences (several heads over the same texts) share one encoder pass.
+
+    :param alive: Called before each pass; what it raises ends the work.
     """
     model.eval()
     answers: dict[str, list[Any]] = {task: [None] * len(given) for task, given in examples.items()}
     for tasks in _same_inputs(examples):
         given = examples[tasks[0]]
         for chunk in _chunks(given, tokens):
+            alive()
             batch = batch_of(tasks[0], given, chunk)
             with torch.inference_mode(), autocast(precision):
                 outputs = model.outputs(dict.fromkeys(tasks, batch))

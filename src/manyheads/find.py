@@ -33,7 +33,10 @@ CODE = object()
 
 _TOLD = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass)
 """What a class body may hold to be understood without being run."""
-_ANNOTATIONS = {"Any": Any, "Literal": Literal, "Mapping": Mapping, "Sequence": Sequence}
+_ANNOTATIONS: dict[str, Any] = {
+    "Any": Any, "Literal": Literal, "Mapping": Mapping, "Sequence": Sequence,
+    **{kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class Setting:
     @property
     def type(self) -> Any:
         """The annotation as a type that pydantic can check a value against; anything, where it names other types."""
-        with suppress(NameError):
-            return eval(self.annotation, dict(_ANNOTATIONS))
+        with suppress(LookupError, TypeError):
+            return _type(ast.parse(self.annotation, mode="eval").body)
         return Any
 
 
@@ -253,6 +256,26 @@ def _settings(node: ast.ClassDef) -> list[Setting]:
                 for argument, default in pairs
             ]
     return []
+
+
+def _type(node: ast.expr) -> Any:
+    """An annotation as a type. It is read and not run: a file of `--code` may be listed before it is trusted.
+
+    :raises LookupError: If it names a type that is not among `_ANNOTATIONS`.
+    """
+    match node:
+        case ast.Name(name):
+            return _ANNOTATIONS[name]
+        case ast.BinOp(left, ast.BitOr(), right):
+            return _type(left) | _type(right)
+        case ast.Subscript(outer, ast.Tuple(inner)):
+            return _type(outer)[tuple(map(_type, inner))]
+        case ast.Subscript(outer, inner):
+            return _type(outer)[_type(inner)]
+    value = _literal(node, CODE)
+    if value is CODE:
+        raise LookupError(ast.unparse(node))
+    return value
 
 
 def _literal(node: ast.expr, otherwise: Any) -> Any:

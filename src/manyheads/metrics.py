@@ -65,6 +65,14 @@ def _mean_of_part_value(means: np.ndarray) -> np.ndarray:
     return _divide(means[..., 0], means[..., 1], means[..., 1] > 0)
 
 
+def _ratio_statistics(items: np.ndarray) -> np.ndarray:
+    return items[:, :2]
+
+
+def _ratio_value(means: np.ndarray) -> np.ndarray:
+    return _divide(means[..., 0], means[..., 1], means[..., 1] > 0)
+
+
 def _matthews_statistics(items: np.ndarray) -> np.ndarray:
     gold, predicted = _gold_and_predicted(items)
     correct = (items[:, :1] == items[:, 1:2]).astype(np.float64)
@@ -130,14 +138,17 @@ def _pearson_value(means: np.ndarray) -> np.ndarray:
 KINDS: dict[str, Kind] = {
     "mean": Kind(_mean_statistics, _mean_value),
     "mean_of_part": Kind(_mean_of_part_statistics, _mean_of_part_value),
+    "ratio": Kind(_ratio_statistics, _ratio_value),
     "matthews": Kind(_matthews_statistics, _matthews_value),
     "f1": Kind(_f1_statistics, _f1_value),
     "macro_f1": Kind(_macro_f1_statistics, _macro_f1_value),
     "pearson": Kind(_pearson_statistics, _pearson_value),
 }
-"""Items: `mean` (number), `matthews` and `macro_f1` (gold index, predicted index), `f1` (the same, where 1 is the
-positive class), `pearson` (x, y). Spearman's correlation is `pearson` on `ranks`: in a resample the ranks of the whole
-sample stay fixed. Ranking every resample anew would cost a sort for each and change the interval little.
+"""Items: `mean` (number), `mean_of_part` (number, 1 if it counts), `ratio` (part, whole: the parts' sum over that of
+the wholes; for the F1 of chunks 2 correct, found + gold), `matthews` and `macro_f1` (gold index, predicted index), `f1`
+(the same, where 1 is the positive class), `pearson` (x, y). Spearman's correlation is `pearson` on `ranks`: in a
+resample the ranks of the whole sample stay fixed. Ranking every resample anew would cost a sort for each and change the
+interval little.
 """
 
 
@@ -161,6 +172,8 @@ def undefined(measure: Measure) -> str | None:
         return f"{int((~np.isfinite(items)).any(axis=1).sum())} of {len(items)} values are not finite"
     if measure.kind == "f1":
         return "the positive class occurs neither in the gold labels nor in the predictions"
+    if measure.kind == "ratio":
+        return "there is nothing to count in any example"
     constant = [
         name for name, column in zip(("gold", "predicted"), items.T, strict=False) if column.min() == column.max()
     ]

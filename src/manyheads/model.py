@@ -167,7 +167,9 @@ def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
     :raises StudyError: If the folder holds no model of ours.
     """
     try:
-        specification = json.loads((folder / CONFIG).read_text("utf-8"))[OURS]
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        specification = config[OURS]
+        _check_sizes(config, folder)
         state = load_file(folder / HEADS)
         model = build_model(specification, Places(folder), seed=0, code=code, saved=folder)
         if (folder / WEIGHTS).is_file():
@@ -177,9 +179,21 @@ def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
     except StudyError:
         raise
     except Exception as error:  # whatever is wrong with a file, the person needs to know which folder
-        what, found = "not a model that manyheads saved, or a damaged one", str(error).splitlines()[0]
+        what = "not a model that manyheads saved, or a damaged one"
+        found = (str(error).splitlines() or [type(error).__name__])[0]
         raise StudyError([Problem(str(folder), what, found, "Give the folder <arm>/<seed>/model.")]) from error
     return model.eval()
+
+
+def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a configuration that declares more than the weights hold, before memory is taken for it."""
+    width, inner, depth, words = (
+        config.get(key, 0) for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size")
+    )
+    declared = words * width + depth * (4 * width * width + 2 * width * inner)
+    held = sum((folder / name).stat().st_size for name in (WEIGHTS, HEADS) if (folder / name).is_file())
+    if declared > held:
+        raise ValueError(f"config.json declares {declared:,} parameters, the weights have {held:,} bytes")
 
 
 def _head(given: Mapping[str, Any], width: int, code: Path | None, seed: int) -> Any:

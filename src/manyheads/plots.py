@@ -75,8 +75,20 @@ def _colours(results: Results) -> dict[str, tuple[str, Any]]:
 def _runs(out: Path, runs: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
     """The steps of each finished run of an arm."""
     found = [out / run["path"] / "metrics.jsonl" for run in runs if run["status"] == "finished"]
-    texts = [metrics.read_text(encoding="utf-8") for metrics in found if metrics.is_file()]
-    return [[json.loads(line) for line in text.splitlines() if line] for text in texts]
+    return [_steps(metrics.read_bytes()) for metrics in found if metrics.is_file()]
+
+
+def _steps(content: bytes) -> list[dict[str, Any]]:
+    """The steps of a run; none if its file is damaged: figures can be without it."""
+    try:
+        steps = [json.loads(line) for line in content.splitlines() if line]
+        losses = [loss for step in steps for loss in step["losses"].values()]
+        counts = [count for step in steps for count in step.get("examples", {}).values()]
+        named = all(step["losses"].keys() <= step.get("examples", {}).keys() for step in steps)
+        whole = named and all(type(one) is float for one in losses) and all(0 <= one < 2**40 for one in counts)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+    return steps if whole else []
 
 
 def _curve(runs: Sequence[Sequence[Mapping[str, Any]]], task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -262,5 +274,5 @@ def _seen(runs: Sequence[Sequence[Mapping[str, Any]]], tasks: Sequence[str]) -> 
     steps = max(map(len, runs))
     seen = np.zeros((len(tasks), max(1, min(30, steps // (4 * len(tasks))))))
     for n, step in ((n, step) for run in runs for n, step in enumerate(run)):
-        seen[:, n * seen.shape[1] // steps] += [step["examples"].get(task, 0) for task in tasks]
+        seen[:, n * seen.shape[1] // steps] += [step.get("examples", {}).get(task, 0) for task in tasks]
     return steps, seen

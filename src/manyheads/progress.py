@@ -27,6 +27,7 @@ class Progress:
             self.console.is_terminal,
         )  # fmt: skip
         self.done: dict[str, int] = {}
+        self.scoring: set[str] = set()
         self.total = 0
         self.began = self.last = time.monotonic()
         self.bar = self.bars.add_task("", total=None, unit="steps")
@@ -62,9 +63,9 @@ class Progress:
         all_done = sum(self.done.values())
         self.bars.update(self.bar, completed=all_done, description=f"{run.path} {what}")
         now = time.monotonic()
-        if not self.console.is_terminal and (now - self.last >= EVERY or done == steps):
-            if done == steps and what != "scoring":
-                return
+        first = what == "scoring" and run.path not in self.scoring
+        if not self.console.is_terminal and (now - self.last >= EVERY or first):
+            self.scoring |= {run.path} if first else set()
             self.last = now
             left = (now - self.began) / max(1, all_done) * (self.total - all_done)
             text = f"{run.path}: {what}, step {done} of {steps}; in all {all_done} of {self.total} steps"

@@ -1,5 +1,6 @@
 """What the runs of a study left on disk, read back: records and the answers to each item of the test sets."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.types import Problem, StudyError
+from manyheads import shapes
+from manyheads.types import Problem, StudyError, shown, too_deep
 
 FINISHED, FAILED, MISSING = STATUSES = ("finished", "failed", "missing")
 
@@ -63,12 +65,15 @@ def _record(out: Path, arm: str, seed: int, task: str | None, path: str) -> Reco
         return lost(MISSING, "there is no record: the run was not started, or was stopped", {})
     try:
         content = json.loads(file.read_text("utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         return lost(FAILED, f"record.json cannot be read: {error}", {})
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or too_deep(content):
         return lost(FAILED, "record.json is not a record", {})
     if content.get("status") != FINISHED:
-        return lost(FAILED, content.get("reason") or "the record gives no reason", content)
+        reason = content.get("reason")
+        return lost(FAILED, reason if isinstance(reason, str) and reason else "the record gives no reason", content)
+    if problem := next(shapes.unlike(shapes.Record, content, "record.json"), None):
+        return lost(FAILED, f"{problem} Was it changed?", {})
     for scored in content["scores"]:
         if not predictions(out, path, scored).is_file():
             return lost(FAILED, f"predictions/{scored}.jsonl is missing", content)
@@ -80,33 +85,42 @@ def predictions(out: Path, path: str, task: str) -> Path:
     return out / path / "predictions" / f"{task}.jsonl"
 
 
-def read_answers(path: Path) -> Answers:
+def read_answers(path: Path, written: Mapping[str, Any] | None = None) -> Answers:
     """Read a file of predictions.
 
-    :raises StudyError: If a line is not as `docs/outputs.md` has it.
+    :param written: Its `size` and `sha256` when it was written, as the run's record has them.
+    :raises StudyError: If it has changed since, or a line is not as `docs/outputs.md` has it.
     """
+    data = path.read_bytes()
+    if written and (len(data), hashlib.sha256(data).hexdigest()) != (written.get("size"), written.get("sha256")):
+        raise StudyError([Problem(str(path), "has changed since the run wrote it", f"{len(data):,} bytes", _AGAIN)])
     ids: list[str] = []
     clusters: list[str] = []
     items: dict[str, list[list[float]]] = {}
     number = 0
     try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                number += 1
-                row = json.loads(line)
-                ids.append(row["id"])
-                if "cluster" in row:
-                    clusters.append(row["cluster"])
-                for metric, numbers in row["items"].items():
-                    items.setdefault(metric, []).append(numbers)
+        for line in data.splitlines():
+            number += 1
+            row = json.loads(line)
+            ids.append(_name(row["id"]))
+            if "cluster" in row:
+                clusters.append(_name(row["cluster"]))
+            for metric, numbers in row["items"].items():
+                items.setdefault(metric, []).append(numbers)
         arrays = {metric: np.array(rows, dtype=np.float64).reshape(len(ids), -1) for metric, rows in items.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         what = f"line {number} is damaged"
         raise StudyError([Problem(str(path), what, repr(error), _AGAIN)]) from error
     if clusters and len(clusters) != len(ids):
         what = f"only {len(clusters)} of {len(ids)} lines have a cluster"
         raise StudyError([Problem(str(path), what, "", _AGAIN)])
     return Answers(path, ids, clusters or None, arrays)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{shown(value)} is not a text")
+    return value
 
 
 _AGAIN = "Remove the run's folder and run the study again."

@@ -65,11 +65,14 @@ class Resume:
         checkpoint.write(self.folder, Checkpoint(step, tensors, values, self.metrics.read_bytes()))
         self._last = time.monotonic()
 
-    def clear(self) -> None:
-        """The run is finished and its model saved."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 def identity_of(folder: Path) -> dict[str, Any]:
     """What the run in this folder was when its newest checkpoint was written; empty without one."""
-    return checkpoint.peek(folder / FOLDER).get("identity", {})
+    identity = checkpoint.peek(folder / FOLDER).get("identity")
+    parts = [identity.get(key) for key in ("settings", "data")] if isinstance(identity, dict) else [None]
+    return identity if isinstance(identity, dict) and all(isinstance(part, dict) for part in parts) else {}
+
+
+def clear(folder: Path) -> None:
+    """Remove the checkpoints of the run in this folder: it is finished, and its model saved."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)

@@ -1,13 +1,12 @@
 """One run from top to bottom: data, model, training, scores, record. A study is many of them."""
 
 import json
-import os
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,32 @@ import numpy as np
 from manyheads import __version__, find
 from manyheads.batches import TrainingData, vocabulary
 from manyheads.evaluate import predict, scores
+from manyheads.facts import unread
+from manyheads.files import digest, halted, halting
 from manyheads.machine import ceiling, fingerprint, forget_peak_memory, keep_freed_memory, peak_memory, precision
 from manyheads.model import MultiTaskModel, build_model
 from manyheads.optimization import optimizer_for
 from manyheads.plan import Layout, Run, batch_sizes
-from manyheads.resume import Resume
+from manyheads.resume import Resume, clear
+from manyheads.run_files import METRICS, write_card, write_predictions, write_record
 from manyheads.stopping import Stopping
 from manyheads.study import Choice
 from manyheads.tasks import Gold, TaskData
-from manyheads.train import train
-from manyheads.types import Measure, StepRecord
+from manyheads.train import NotFiniteError, train
+from manyheads.types import StepRecord
 from manyheads.workshop import Workshop, resolved_method
 
-RECORD, METRICS = "record.json", "metrics.jsonl"
+SHOWN = 20
+"""So many ids of a batch are in a message."""
 Progress = Callable[[int, int, str], None]
 
 
 def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dict[str, Any]:
     """Train and score one run, and leave its record behind.
 
-    A run that fails leaves a record that says why; the study goes on.
+    A run that fails leaves a record that says why; the study goes on. Its last checkpoint stays.
+
+    :raises HaltedError: If the disk takes no more, which no other run would escape.
     """
     folder = out / run.path
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,16 +55,30 @@ def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dic
     resume = Resume(folder, folder / METRICS, identity, run.arm.training["checkpoint"])
     try:
         record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, resume, progress)}
-    except BrokenPipeError:  # nobody is left to tell; the run is for the next command
+    except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # with a broken pipe nobody is left to tell
         raise
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        record |= {"status": "failed", "reason": reason, "traceback": traceback.format_exc()}
+    except BaseException as error:  # what fails in a library written in Rust is no Exception
+        if number := halting(error):
+            raise halted(error, number, folder) from error
+        record |= {"status": "failed", "reason": _reason(error, workshop), "traceback": traceback.format_exc()}
     record["notes"] = resume.notes
-    write_json(folder / RECORD, record)
+    write_record(folder, record)
     if record["status"] == "finished":
-        resume.clear()
+        clear(folder)
     return record
+
+
+def _reason(error: BaseException, workshop: Workshop) -> str:
+    """Why a run failed, in one line; for a loss that is no number with the examples that it was computed on."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if not isinstance(error, NotFiniteError):
+        return reason
+    held = []
+    for task, rows in error.rows.items():
+        ids = [str(name) for name in workshop.tasks[task].train.rows.select(sorted(rows))["id"]]
+        more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        held.append(f"of {task} {', '.join(ids[:SHOWN])}{more}")
+    return f"{reason}; the batch held the examples {'; '.join(held)}"
 
 
 def _trained_and_scored(
@@ -80,23 +99,32 @@ def _trained_and_scored(
 
     began = time.perf_counter()
     steps = workshop.layout(run)
-    trained = _train(run, workshop, model, data, steps, resume, progress)
-    seconds["training"] = resume.spent + time.perf_counter() - began
+    with Stopping() as stopping:
+        trained, save = _train(run, workshop, model, data, steps, resume, stopping, progress)
+        seconds["training"] = resume.spent + time.perf_counter() - began
 
-    began = time.perf_counter()
-    progress(len(steps.steps), len(steps.steps), "scoring")
-    result = _scored(run, workshop, model, tasks, folder)
+        def scoring() -> None:
+            progress(len(trained), len(trained), "scoring")
+            if stopping.asked:
+                save()
+                raise KeyboardInterrupt
+
+        began = time.perf_counter()
+        result = _scored(run, workshop, model, tasks, folder, scoring)
+    model.widen()
     seconds["scoring"] = time.perf_counter() - began
     model.save(folder / "model")
-    (folder / "model" / "README.md").write_text(_card(run, result["scores"]), "utf-8")
+    write_card(folder / "model", run, result["scores"])
+    result["files"] |= {f"model/{path.name}": digest(path) for path in sorted((folder / "model").glob("*.safetensors"))}
     kind = precision(run.arm.training["precision"])
     return {**result, "cost": _cost(trained, steps, tasks, model, seconds) | {"ceiling": ceiling(kind)}}
 
 
 def _train(
     run: Run, workshop: Workshop, model: MultiTaskModel, data: Mapping[str, TrainingData], steps: Layout,
-    resume: Resume, progress: Progress,
-) -> list[StepRecord]:  # fmt: skip
+    resume: Resume, stopping: Stopping, progress: Progress,
+) -> tuple[list[StepRecord], Callable[[], None]]:  # fmt: skip
+    """Train, and return a record of each step, and what saves the state in which training left everything."""
     settings = {**run.arm.training, "precision": precision(run.arm.training["precision"])}
     # Words that no example holds are not trained; see Encoder.narrow.
     model.narrow(reduce(np.union1d, [vocabulary(one.examples) for one in data.values()]))
@@ -105,41 +133,48 @@ def _train(
     weighting = weighting_class(run.tasks, **choice.settings)
     optimizer = optimizer_for(model, weighting, settings["optimizer"], settings["learning_rate"])
     records = resume.start(model, weighting, optimizer)
+
+    def save() -> None:
+        resume.save(len(records), model, weighting, optimizer)
+
     loop = train(
         model, data, steps, weighting, optimizer, seed=run.seed, settings=settings, start=len(records)
     )  # fmt: skip
-    with resume.metrics.open("a", encoding="utf-8", buffering=1) as file, Stopping() as stopping:
+    with resume.metrics.open("a", encoding="utf-8", buffering=1) as file:
         for record in loop:
             records.append(record)
             file.write(json.dumps(asdict(record)) + "\n")
             progress(record.step + 1, len(steps.steps), "training")
             if weighting.needs_scores and (record.step + 1) % settings["scores_every"] == 0:
-                weighting.hear(_selection_scores(run, workshop, model))
+                alive = partial(progress, record.step + 1, len(steps.steps), "training")
+                weighting.hear(_selection_scores(run, workshop, model, alive))
                 model.train()
             if stopping.asked or resume.due(len(records)):
-                resume.save(len(records), model, weighting, optimizer)
+                save()
             if stopping.asked:
                 raise KeyboardInterrupt
-    model.widen()
-    return records
+    return records, save
 
 
-def _selection_scores(run: Run, workshop: Workshop, model: MultiTaskModel) -> dict[str, float]:
+def _selection_scores(
+    run: Run, workshop: Workshop, model: MultiTaskModel, alive: Callable[[], None]
+) -> dict[str, float]:
     heard = {}
     for task in run.tasks:
         table = workshop.tasks[task].selection
         assert table is not None
         examples = workshop.examples(model, run.arm.encoder, task, "selection", table)
-        answers = predict(model, {task: examples}, precision(run.arm.training["precision"]))[task]
+        answers = predict(model, {task: examples}, precision(run.arm.training["precision"]), alive=alive)[task]
         head = model.head(task)
         heard[task] = scores(head.measures(answers, Gold(table)))[head.metric] or 0.0
     return heard
 
 
 def _scored(
-    run: Run, workshop: Workshop, model: MultiTaskModel, tasks: Mapping[str, TaskData], folder: Path
-) -> dict[str, Any]:
-    result: dict[str, dict[str, Any]] = {"scores": {}, "metrics": {}, "official": {}, "data": {}}
+    run: Run, workshop: Workshop, model: MultiTaskModel, tasks: Mapping[str, TaskData], folder: Path,
+    alive: Callable[[], None],
+) -> dict[str, Any]:  # fmt: skip
+    result: dict[str, dict[str, Any]] = {"scores": {}, "metrics": {}, "official": {}, "data": {}, "files": {}}
     (folder / "predictions").mkdir(exist_ok=True)
     for task, given in tasks.items():
         head = model.head(task)
@@ -148,28 +183,23 @@ def _scored(
             examples = workshop.examples(model, run.arm.encoder, task, "reported", given.reported)
             lost["reported"] = workshop.lost(model, run.arm.encoder, task, "reported", given.reported)
             gold = Gold(given.reported)
-            answers = predict(model, {task: examples}, precision(run.arm.training["precision"]))[task]
+            answers = predict(model, {task: examples}, precision(run.arm.training["precision"]), alive=alive)[task]
             measures = head.measures(answers, gold)
             kinds = {name: measure.kind for name, measure in measures.items()}
             result["scores"][task] = scores(measures)
             result["metrics"][task] = {"headline": head.metric, "kinds": kinds, "split": given.split}
             result["official"][task] = head.official(answers, gold)
-            _write_predictions(folder / "predictions" / f"{task}.jsonl", answers, gold, measures)
+            written = folder / "predictions" / f"{task}.jsonl"
+            result["files"][f"predictions/{task}.jsonl"] = write_predictions(written, answers, gold, measures)
         clipped = sum(split["clipped"] for split in lost.values())
-        result["data"][task] = {**given.summary, "clipped": clipped, "encoding": lost}
+        warnings = [*given.summary["warnings"], *_unread(task, lost)]
+        result["data"][task] = {**given.summary, "clipped": clipped, "encoding": lost, "warnings": warnings}
     return result
 
 
-def _write_predictions(
-    path: Path, answers: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]
-) -> None:
-    items = {name: measure.items.tolist() for name, measure in measures.items()}
-    with path.open("w", encoding="utf-8") as file:
-        for index, (answer, row) in enumerate(zip(answers, gold, strict=True)):
-            line = {"id": row["id"], **answer, "gold": row.get("label", row.get("answers"))}
-            line |= {"cluster": row["cluster"]} if "cluster" in row else {}
-            line["items"] = {name: values[index] for name, values in items.items()}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+def _unread(task: str, lost: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    warnings = [unread(split["unknown"], f"tasks.{task} ({name})") for name, split in lost.items()]
+    return [str(warning) for each in warnings for warning in each]
 
 
 def _cost(
@@ -247,21 +277,3 @@ def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
 
 def _plain(choice: Choice) -> dict[str, Any]:
     return {"name": choice.name, "settings": dict(choice.settings)}
-
-
-def _card(run: Run, result: Mapping[str, Mapping[str, float | None]]) -> str:
-    lines = [f"| {task} | {name} | {value} |" for task, found in result.items() for name, value in found.items()]
-    table = "\n".join(["| task | metric | score |", "|---|---|---|", *lines])
-    return (
-        f"# {run.arm.name}, seed {run.seed}\n\n"
-        f"A model of manyheads {__version__} for the tasks {', '.join(run.tasks)}. "
-        f"Answer with `manyheads predict THIS_FOLDER --task {run.tasks[0]}`; "
-        f"`AutoModel.from_pretrained` opens its encoder.\n\n{table}\n"
-    )
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(part, path)

@@ -1,7 +1,7 @@
 """Scores of a prediction file against a gold file, for predictions that any program wrote.
 
 `span` takes SQuAD's own files and gives what the official scripts print, in percent. The other heads take JSON lines
-with `id` and `label`, and give fractions.
+with `id` and `label` (`tagging`: `id` and `tags`), `dependency` takes CoNLL-U files; they give fractions.
 """
 
 import sys
@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from manyheads import metrics, squad
+from manyheads.score_sequences import score_dependency, score_tagging
 from manyheads.strict_json import read_json, read_json_lines
 from manyheads.types import Measure, Problem, StudyError, shown
 
 LIMIT = 20
-Scores = dict[str, float | None]
+LARGEST = 1e100
+"""Squares of larger numbers, and sums of them, would be infinite."""
+Scores = dict[str, Any]
+"""Figures; None for one that is undefined, and `undefined` then says why: metric to reason."""
 
 
 def score_files(
@@ -24,7 +28,7 @@ def score_files(
 ) -> Scores:
     """The metrics of `head`, then how many predictions are `missing` (scored as wrong) and how many ids are `unknown`.
 
-    :param head: `span`, `classification`, `multiple_choice` or `regression`.
+    :param head: `span`, `classification`, `multiple_choice`, `regression`, `tagging` or `dependency`.
     :param null_odds: For SQuAD v2.0: a JSON object, question id to how sure the model is that there is no answer.
     :param threshold: Null odds above it mean no answer; the official script's default is 1.
     """
@@ -33,6 +37,8 @@ def score_files(
         "classification": _classification,
         "multiple_choice": _classification,
         "regression": _regression,
+        "tagging": score_tagging,
+        "dependency": score_dependency,
     }
     if head not in scorers:
         raise StudyError([Problem("HEAD", "there is no such head", shown(head), f"Choose from: {', '.join(scorers)}.")])
@@ -158,7 +164,7 @@ def _classification(gold: Path, predictions: Path) -> Scores:
     items = np.array([gold_column, column], dtype=np.float64).T
     correct = Measure("mean", (items[:, :1] == items[:, 1:]).astype(np.float64))
     measures = {"accuracy": correct, "macro_f1": Measure("macro_f1", items), "matthews": Measure("matthews", items)}
-    return {name: metrics.score(one) for name, one in measures.items()} | {"total": len(items)} | _counts(golds, given)
+    return _valued(measures) | {"total": len(items)} | _counts(golds, given) | _undefined(measures)
 
 
 def _regression(gold: Path, predictions: Path) -> Scores:
@@ -168,7 +174,7 @@ def _regression(gold: Path, predictions: Path) -> Scores:
         problems += [
             Problem(f"{path} (record {name})", "the label is not a finite number", shown(label), "Write a number: 3.5.")
             for name, label in labels.items()
-            if not _is_number(label)
+            if not _is_number(label) or abs(label) > LARGEST
         ]
     without = [name for name in golds if name not in given]
     if without and not problems:
@@ -182,7 +188,7 @@ def _regression(gold: Path, predictions: Path) -> Scores:
         "spearman": Measure("pearson", ranked),
         "mse": Measure("mean", np.square(items[:, :1] - items[:, 1:])),
     }
-    return {name: metrics.score(one) for name, one in measures.items()} | {"total": len(items)} | _counts(golds, given)
+    return _valued(measures) | {"total": len(items)} | _counts(golds, given) | _undefined(measures)
 
 
 def _labels(path: Path, problems: list[Problem], keys: tuple[str, ...]) -> dict[str, Any]:
@@ -207,6 +213,15 @@ def _labels(path: Path, problems: list[Problem], keys: tuple[str, ...]) -> dict[
 def _is_number(value: Any) -> bool:
     """A number that a float can hold: JSON's 1e999 is infinite, and whole numbers have no limit."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _valued(measures: Mapping[str, Measure]) -> Scores:
+    return {name: metrics.score(one) for name, one in measures.items()}
+
+
+def _undefined(measures: Mapping[str, Measure]) -> Scores:
+    reasons = {name: reason for name, one in measures.items() if (reason := metrics.undefined(one))}
+    return {"undefined": reasons} if reasons else {}
 
 
 def _counts(golds: Mapping[str, Any], given: Mapping[str, Any]) -> Scores:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manyheads.types import Problem, shown
+from manyheads.types import Problem, shown, too_deep
 
 LARGEST = 1 << 30
 """The largest file in bytes: a mistaken path must not fill the memory."""
@@ -17,20 +17,21 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 def read_json(path: Path, problems: list[Problem]) -> Any:
     """The value of a file; None if it cannot be read, and `problems` then says why."""
-    text = _text(path, problems)
+    text = read_text(path, problems)
     return None if text is None else _parse(text, path, 1, problems)
 
 
 def read_json_lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, Any]]:
     """Each line's number and value; broken lines are left out, and `problems` says why."""
-    for number, line in enumerate((_text(path, problems) or "").split("\n"), 1):
+    for number, line in enumerate((read_text(path, problems) or "").split("\n"), 1):
         if line.strip():
             value = _parse(line, path, number, problems)
             if value is not None:
                 yield number, value
 
 
-def _text(path: Path, problems: list[Problem]) -> str | None:
+def read_text(path: Path, problems: list[Problem]) -> str | None:
+    """A file's text; None if it cannot be read, and `problems` then says why."""
     where = str(path)
     try:
         if not path.is_file():
@@ -90,6 +91,9 @@ def _parse(text: str, path: Path, line: int, problems: list[Problem]) -> Any:
         where = f"{path}:{line + text.count(chr(10), 0, at.start() if at else 0)}"
         problems.append(Problem(where, str(error).split(";")[0], "", "Write a finite number."))
     else:
+        if too_deep(value):
+            problems.append(Problem(f"{path}:{line}", "the JSON is nested too deeply", shown(text[:60]), "Flatten it."))
+            return None
         lone = _lone_surrogate(value) if _ESCAPED_SURROGATE.search(text) else None
         if lone is None:
             if value is None:

@@ -1,7 +1,9 @@
 """What every part of a study file is checked with: keys, values, names and methods. Every problem is kept."""
 
+import difflib
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,12 @@ from manyheads.study import BUDGETS, DEFAULTS, FAMILY_OF, OPTIMIZERS, POSITIVE, 
 from manyheads.types import Problem, StudyError, shown
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """To make one takes longer than to check a whole study with it."""
+    return TypeAdapter(kind)
 
 
 class Checker:
@@ -32,7 +40,8 @@ class Checker:
     def keys(self, where: str, table: Mapping[str, Any], known: set[str]) -> None:
         for key in table:
             if key not in known:
-                at = f"{where}.{key}" if where else key
+                spelt = key if NAME.fullmatch(key) else shown(key)
+                at = f"{where}.{spelt}" if where else spelt
                 remedy = find.close(key, known) if known else "It takes no settings."
                 self.problem(at, "there is no such key", "", remedy)
 
@@ -41,11 +50,11 @@ class Checker:
 
     def checked(self, where: str, value: Any, kind: Any, default: Any) -> Any:
         try:
-            return TypeAdapter(kind).validate_python(value, strict=True)
+            return _adapter(kind).validate_python(value, strict=True)
         except ValidationError as error:
             for item in error.errors(include_url=False):
                 at = ".".join([where, *(str(part) for part in item["loc"] if "[" not in str(part))])
-                self.problem(at, item["msg"][0].lower() + item["msg"][1:], shown(item["input"]), "")
+                self.problem(at, item["msg"][0].lower() + item["msg"][1:], shown(item["input"]), _remedy(item))
             return default
 
     def tables(self, key: str, one: str, example: str) -> dict[str, dict[str, Any]]:
@@ -150,3 +159,17 @@ class Checker:
         if not 0 < amount < float("inf"):
             self.problem(f"{at}.{key}", "should be more than 0", shown(amount), "")
         return key, amount
+
+
+def _remedy(item: Any) -> str:
+    """What would mend a value, from pydantic's account of what is wrong with it."""
+    given = item["input"]
+    choices = re.findall(r"'([^']*)'", item["ctx"]["expected"]) if item["type"] == "literal_error" else []
+    close = difflib.get_close_matches(str(given), choices, n=1)
+    if close:
+        return f'Did you mean "{close[0]}"?'
+    if item["type"] == "string_type" and isinstance(given, bool | int | float):
+        return "Write it in quotes."
+    if item["type"] in ("float_type", "int_type", "bool_type") and isinstance(given, str):
+        return "Write it without quotes."
+    return ""

@@ -1,6 +1,7 @@
 """A study file becomes a `Study`; all its mistakes are reported at once, before anything is loaded."""
 
 import itertools
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,11 +23,13 @@ from manyheads.study import (
     Task,
 )
 from manyheads.study_checks import NAME, Checker
-from manyheads.types import SPLITS, Problem, StudyError, shown
+from manyheads.types import SPLITS, Problem, StudyError, shown, too_deep
 
-RESERVED = {"figures", "tables", "study.toml", "results.json", "report.html"}
+RESERVED = {"figures", "tables", "study.toml", "results.json", "report.html", "lock"}
 LARGEST = 1_000_000
 """A study file is text that a person writes; anything larger than this many bytes is something else."""
+MOST_POINTS = 1_000
+"""Lists of a sweep are multiplied, so that a short file could ask for more arms than there are atoms."""
 
 
 def read_study(path: Path, code: Path | None = None) -> Study:
@@ -45,6 +48,10 @@ def read_study(path: Path, code: Path | None = None) -> Study:
 
 def _toml(path: Path) -> tuple[str, dict[str, Any]]:
     where = str(path)
+    if path.exists() and not path.is_file() and not path.is_dir():  # to read from a pipe would wait for ever
+        raise StudyError(
+            [Problem(where, "not a regular file (a pipe, a socket or a device)", "", "Copy it to a file.")]
+        )
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -55,15 +62,28 @@ def _toml(path: Path) -> tuple[str, dict[str, Any]]:
         raise StudyError([Problem(where, "too large for a study file", f"{len(data):,} bytes", "Is it the data?")])
     try:
         text = data.decode("utf-8-sig")
-        return text, tomllib.loads(text)
+        raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         problem = Problem(
             f"{where}:{line}", "not UTF-8", shown(data[error.start : error.start + 1]), "Save it as UTF-8."
         )
         raise StudyError([problem]) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the mistakes of TOML, and numbers of more than 4300 digits
         raise StudyError([Problem(where, f"not valid TOML: {error}", "", "See https://toml.io.")]) from error
+    if too_deep(raw):
+        raise StudyError([Problem(where, "tables or lists stand in one another too often", "", "Flatten them.")])
+    if large := [number for number in _numbers(raw) if not -(2**63) <= number < 2**63]:
+        raise StudyError([Problem(where, "TOML's whole numbers have 64 bits", shown(large[0]), "Write a smaller one.")])
+    return text, raw
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """The whole numbers in nested tables and lists."""
+    if isinstance(value, int):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _numbers(part)
 
 
 class _Reader(Checker):
@@ -142,6 +162,10 @@ class _Reader(Checker):
                 what = "a sweep needs a list of values"
                 self.problem(f"arms.{name}.sweep.{key}", what, shown(values), "For example [0.5, 0.7, 0.9].")
                 return []
+        if (points := math.prod(len(values) for _, values in leaves)) > MOST_POINTS:
+            what, found = f"a sweep makes at most {MOST_POINTS} arms", f"{points:,} combinations"
+            self.problem(f"arms.{name}.sweep", what, found, "Sweep fewer values, or in several studies.")
+            return []
         arms, before = [], len(self.problems)
         for point in itertools.product(*(values for _, values in leaves)):
             changed = {key: value for key, value in table.items() if key != "sweep"}

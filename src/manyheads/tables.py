@@ -11,6 +11,8 @@ from typing import Any
 
 Results = Mapping[str, Any]
 MARKS = {"helps": "helps", "hurts": "hurts", "no difference": "same", "cannot tell": "?"}
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How a cell begins that a spreadsheet would run; the wide signs count where the system's language is Japanese."""
 _LEGEND = (
     "Mean over seeds times 100 ± half the 95 % interval; then the difference to the baseline and its verdict: "
     "helps, hurts, same (no difference that matters), ? (cannot tell)."
@@ -251,7 +253,7 @@ def csv_text(grid: Grid) -> str:
 
 
 def _csv_cell(text: str) -> str:
-    if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(text):
+    if text[:1] in FORMULA and not _is_number(text):
         return f"'{text}"
     return text
 

@@ -14,7 +14,7 @@ from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits
 from manyheads.row_hash import content_hash
 from manyheads.study import UNSCORED, Study, Task
-from manyheads.types import SPLITS, TEST, TRAIN, VALIDATION, Problem, StudyError, Table, derived_seed
+from manyheads.types import SPLITS, TEST, TRAIN, VALIDATION, Problem, StudyError, Table, derived_seed, shown
 
 BLOCK = 10_000
 """Rows in memory at a time."""
@@ -40,8 +40,10 @@ class TaskData:
         """What the record says about the data."""
         tables = [self.train] if self.reported is None else [self.train, self.reported]
         heard = [] if self.selection is None else [self.selection]
+        # A study that reports train itself has it twice.
+        told = tables[:1] if self.split == TRAIN else tables
         dropped: dict[str, int] = {}
-        for table in tables:
+        for table in told:
             for reason, count in table.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + count
         return {
@@ -54,7 +56,7 @@ class TaskData:
             "split": self.split,
             "labels": self.train.labels,
             "dropped": dropped,
-            "warnings": [str(problem) for table in tables for problem in table.warnings],
+            "warnings": [str(problem) for table in told for problem in table.warnings],
             "hash": content_hash(*tables, *heard),
         }
 
@@ -88,6 +90,10 @@ def read_tasks(study: Study, data: Path | None, code: Path | None = None) -> dic
     :raises StudyError: With every problem of every task.
     """
     problems: list[Problem] = []
+    if data is not None and not data.is_dir():
+        problems.append(
+            Problem("--data", "there is no such folder", shown(str(data)), "Correct the path, or leave it out.")
+        )
     tasks = {}
     listening = _needs_scores(study, code)
     for task in study.tasks.values():
@@ -115,7 +121,7 @@ def _read(task: Task, study: Study, data: Path | None, code: Path | None, listen
     dataset_class: Any = find.load("datasets", task.dataset.name, code)
     dataset: Dataset = dataset_class(study.places(data), **task.dataset.settings)
     split = task.report or dataset.reported
-    train = _required(dataset, TRAIN, f"tasks.{task.name}")
+    train = _train(dataset, split, f"tasks.{task.name}")
     if split == UNSCORED:
         _check(task, {TRAIN: train}, code)
         selection = None
@@ -135,6 +141,20 @@ def _read(task: Task, study: Study, data: Path | None, code: Path | None, listen
     if listening:
         train, selection = _selection(dataset, task, train, split, _selection_examples(study))
     return TaskData(task, _limited(task, train), reported, split, selection)
+
+
+def _train(dataset: Dataset, reported: str, where: str) -> Table:
+    """The training split; if it is broken, what is wrong with the reported one is told with it."""
+    try:
+        return _required(dataset, TRAIN, where)
+    except StudyError as error:
+        problems = list(error.problems)
+    if reported != UNSCORED:
+        try:
+            _required(dataset, reported, where)
+        except StudyError as error:
+            problems += error.problems
+    raise StudyError(list(dict.fromkeys(problems)))
 
 
 def _limited(task: Task, train: Table) -> Table:

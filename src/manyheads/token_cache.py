@@ -85,7 +85,7 @@ class TokenCache:
             return None
         try:
             found = _opened(place)
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, pa.ArrowException) as error:
             self.say(f"token cache: the entry {place} is damaged and is made anew ({error})")
             with suppress(OSError):
                 _remove(place)
@@ -245,10 +245,11 @@ def _entry(path: Path) -> Entry:
     with suppress(OSError):  # another process may be removing it
         used = path.stat().st_mtime
         sizes = [inside.stat().st_size for inside in path.iterdir()]
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         used = (path / ABOUT).stat().st_mtime
         about = json.loads((path / ABOUT).read_text("utf-8"))
-    return Entry(path, sum(sizes), used, about if isinstance(about, dict) else {})
+    sound = isinstance(about, dict) and all(type(about.get(key)) is int for key in ("examples", "tokens"))
+    return Entry(path, sum(sizes), used, about if sound else {})
 
 
 def _remove(place: Path) -> None:

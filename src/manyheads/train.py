@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -19,7 +19,14 @@ from manyheads.weighting import Weighting
 
 
 class NotFiniteError(ArithmeticError):
-    """A loss or a gradient is not a number; the update was not made."""
+    """A loss or a gradient is not a number; the update was not made.
+
+    :param rows: Task to the rows of its training data that the batch holds.
+    """
+
+    def __init__(self, message: str, rows: Mapping[str, Sequence[int]]) -> None:
+        super().__init__(message)
+        self.rows = {task: list(given) for task, given in rows.items()}
 
 
 def train(
@@ -54,7 +61,7 @@ def train(
         torch.manual_seed(derived_seed(seed, "dropout", step))
         losses, padding, operations = _backward(model, batches, data, weighting, settings)
         _check(losses, batches, step)
-        _clip(optimizer, settings["clip"], step, losses)
+        _clip(optimizer, settings["clip"], step, losses, batches)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         weighting.after_step(lambda now=batches, at=step: _again(model, now, weighting, seed, at, settings))
@@ -106,13 +113,16 @@ def _backward(
     return dict(zip(totals, torch.stack(list(totals.values())).tolist(), strict=True)), padding, operations
 
 
-def _clip(optimizer: optim.Optimizer, most: float, step: int, losses: Mapping[str, float]) -> None:
+def _clip(
+    optimizer: optim.Optimizer, most: float, step: int, losses: Mapping[str, float], batches: Mapping[str, Batch]
+) -> None:
     """Scale the gradients down to a norm of `most`, if they are longer and it is not 0 (off)."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
     if not torch.isfinite(norm):
         raise NotFiniteError(
-            f"step {step}: the gradient is {norm.item()}, though every loss is finite ({_shown(losses)})"
+            f"step {step}: the gradient is {norm.item()}, though every loss is finite ({_shown(losses)})",
+            {task: batch.rows for task, batch in batches.items()},
         )
     if most and norm > most:
         nn.utils.clip_grads_with_norm_(parameters, most, norm)
@@ -155,8 +165,7 @@ def _change(model: MultiTaskModel, optimizer: optim.Optimizer, layout: Layout, s
 def _check(losses: Mapping[str, float], batches: Mapping[str, Batch], step: int) -> None:
     for task, loss in losses.items():
         if not -float("inf") < loss < float("inf"):
-            rows = ", ".join(str(row) for row in batches[task].rows)
-            raise NotFiniteError(f"step {step}: the loss of {task} is {loss}; its batch holds the training rows {rows}")
+            raise NotFiniteError(f"step {step}: the loss of {task} is {loss}", {task: batches[task].rows})
 
 
 def _shown(losses: Mapping[str, float]) -> str:

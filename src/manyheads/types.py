@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+GOLD = ("label", "answers", "tags")
+"""The columns with what is to be predicted; a split without labels, and a question to a model, have none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,40 @@ class Problem:
     def __str__(self) -> str:
         found = f" Found {self.found}." if self.found else ""
         remedy = f" {self.remedy}" if self.remedy else ""
-        return f"{self.where}: {self.what.rstrip('.')}.{found}{remedy}"
+        text = f"{self.where}: {self.what.rstrip('.')}.{found}{remedy}"
+        # A name in somebody's data may hold what a terminal obeys.
+        return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(sign: str) -> str:
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()
 
 
 def shown(value: object, limit: int = 80) -> str:
     """A value as a message shows it: with quotes and escapes, at most `limit` characters long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more than 4300 digits, or one thing in another 1000 times
+        text = f"a value of type {type(value).__name__} that is too large to show"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+DEEPEST = 100
+"""So many lists or tables in one another are a mistake or an attack, and would exhaust what walks through them."""
+
+
+def too_deep(value: object) -> bool:
+    """Whether plain values are nested more than `DEEPEST` times."""
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        inside = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level, depth = [part for parts in inside for part in parts if isinstance(part, dict | list)], depth + 1
+    return bool(level)
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: 1 row, 2,000 rows."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 class StudyError(ValueError):
@@ -100,6 +129,8 @@ class Tokenizer(Protocol):
 
     max_length: int
     """The longest sequence the encoder takes, special tokens included."""
+    unknown: int
+    """The id of the piece that stands for what has none."""
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """The word pieces of each text; a whole batch at once is much faster than text by text."""
@@ -127,8 +158,8 @@ class Encoded:
     """An example as its head encodes it.
 
     :param inputs: One sequence, or one per choice, or one per window.
-    :param targets: What `loss` compares with, as plain numbers (or tuples of numbers): one per example or one per
-        input, as the head likes; a batch concatenates them into one tensor. Empty if the example has no label. In a
+    :param targets: What `loss` compares with, as plain numbers (or tuples of numbers): one per example, per input or
+        per token, as the head likes; a batch concatenates them into one tensor. Empty if the example has no label. In a
         split they are all whole or all not, and all of one shape; as tensors they are int64 or float32.
     :param note: What `decode` and `counts` need to know about the example (offsets, the text of the context, ...). It
         is kept on disk, so it may hold what JSON may (dicts with strings for keys, lists, texts, numbers, true, false,

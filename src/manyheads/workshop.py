@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import columns, find
-from manyheads.batches import clipped, encoded_blocks, read_columns
+from manyheads.batches import clipped, encoded_blocks, read_columns, unknown_share
 from manyheads.columns import Examples
 from manyheads.heads import Head
 from manyheads.model import MultiTaskModel
@@ -67,10 +67,11 @@ class Workshop:
         return self._encoded[key]
 
     def lost(self, model: MultiTaskModel, encoder: Choice, task: str, split: str, table: Table) -> dict[str, Any]:
-        """What encoding cut off."""
+        """What encoding cut off, and what share of the pieces is the unknown one."""
         key, given = (task, split, _named(encoder)), self.examples(model, encoder, task, split, table)
         if key not in self._lost:
-            self._lost[key] = {"clipped": clipped(given), **model.head(task).counts(given)}
+            share = unknown_share(given, model.tokenizer)
+            self._lost[key] = {"clipped": clipped(given), "unknown": share, **model.head(task).counts(given)}
         return self._lost[key]
 
     def layout(self, run: Run) -> Layout:
