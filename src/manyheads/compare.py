@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from manyheads.files import write_whole
 from manyheads.intervals import Spread, holm, resample, spread
 from manyheads.metrics import undefined
 from manyheads.records import FINISHED, Record, cost, differences, predictions, read_answers, read_records
@@ -97,7 +97,7 @@ def compare(
         "fingerprint": _fingerprint(found),
     }
     results = _plain(results)
-    _write(out / "results.json", results)
+    write_whole(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return results
 
 
@@ -280,9 +280,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, results: Mapping[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-    os.replace(part, path)

@@ -6,13 +6,11 @@ Sheets are laid out in points, 520 wide, so that they stay readable when a phone
 import html
 import io
 import math
-import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -66,13 +64,6 @@ class Figure:
 
 def _variable(colour: re.Match[str]) -> str:
     return f"var(--{NAMED[colour[0]]}, {colour[0]})" if colour[0] in NAMED else colour[0]
-
-
-def save(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(draft, path)
 
 
 def clean(text: object) -> str:

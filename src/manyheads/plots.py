@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from manyheads import drawing
 from manyheads.drawing import DASHES, INK, MUTED, PAPER, RAMP, ROW, SERIES, Figure, clean, points
+from manyheads.files import write_whole
 
 Results = Mapping[str, Any]
 Runs = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
@@ -40,7 +41,7 @@ def write(drawn: Sequence[Figure], out: Path) -> None:
     """Write the figures to `out/figures`, each a file."""
     (out / "figures").mkdir(parents=True, exist_ok=True)
     for figure in drawn:
-        drawing.save(out / "figures" / f"{figure.name}.svg", figure.svg)
+        write_whole(out / "figures" / f"{figure.name}.svg", figure.svg)
 
 
 # ---- what the figures show -------------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from manyheads import plots
-from manyheads.drawing import Figure, points, save
+from manyheads.drawing import Figure, points
+from manyheads.files import write_whole
 from manyheads.markup import (
     SIGNS,
     Cell,
@@ -40,7 +41,7 @@ Results = Mapping[str, Any]
 
 def write(results: Results, out: Path, figures: Sequence[Figure] | None = None) -> Path:
     """Write `out/report.html`, whole or not at all. Figures that are drawn already need not be drawn again."""
-    save(out / "report.html", render(results, out, figures))
+    write_whole(out / "report.html", render(results, out, figures))
     return out / "report.html"
 
 
@@ -72,7 +73,7 @@ def render(results: Results, out: Path, figures: Sequence[Figure] | None = None)
 
 
 def _page(name: str) -> str:
-    return files("manyheads").joinpath("page", name).read_text(encoding="utf-8")
+    return resources.files("manyheads").joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _policy(script: str) -> str:

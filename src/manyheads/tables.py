@@ -2,12 +2,13 @@
 
 import csv
 import io
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from manyheads.files import write_whole
 
 Results = Mapping[str, Any]
 MARKS = {"helps": "helps", "hurts": "hurts", "no difference": "same", "cannot tell": "?"}
@@ -49,9 +50,7 @@ def write(results: Results, out: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, text in tables(results).items():
-        part = folder / f".{name}.part"
-        part.write_bytes(text.encode("utf-8", errors="replace"))  # bytes: a CSV file's \r\n must stay as it is
-        os.replace(part, folder / name)
+        write_whole(folder / name, text.encode("utf-8", errors="replace"))  # bytes: a CSV file's \r\n stays as it is
         paths.append(folder / name)
     return paths
 
