@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as oracle
 
-from manyheads.metrics import KINDS, ranks, score, undefined
+from manyheads.metrics import KINDS, placements, ranks, score, undefined
 from manyheads.types import Measure
 
 
@@ -67,6 +67,42 @@ def test_ranks_share_ties():
     assert (ranks(values) == stats.rankdata(values)).all()
 
 
+def test_area_under_the_curve_by_hand():
+    # Of the six pairs of a positive and a negative, 4 stand in the right order and 1 is a tie: A = 4.5 / 6.
+    items = placements(np.array([1, 0, 1, 0, 0]), np.array([0.9, 0.4, 0.4, 0.1, 0.5]))
+    assert score(Measure("auc", items)) == pytest.approx(0.75)
+    # Placements 1 and 1.5 / 3 of the positives, 1.5 / 2, 1 and 1 / 2 of the negatives, each less A / 2.
+    assert items[:, 1] + 0.375 == pytest.approx([1, 0.75, 0.5, 1, 0.5])
+    assert items[:, 0].tolist() == [1, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("digits", [1, 12])
+def test_area_under_the_curve_agrees_with_scikit_learn(seed, digits):
+    generator = np.random.default_rng(seed)
+    gold = generator.integers(0, 2, 200)
+    scores = (0.7 * gold + generator.normal(size=200)).round(digits)
+    assert score(Measure("auc", placements(gold, scores))) == pytest.approx(
+        oracle.roc_auc_score(gold, scores), abs=1e-12
+    )
+    assert score(Measure("auc", placements(1 - gold, -scores))) == pytest.approx(
+        oracle.roc_auc_score(gold, scores), abs=1e-12
+    )
+
+
+def test_fixed_placements_vary_as_the_area_itself():
+    """The standard deviation over resamples, with every resample ranked anew by scikit-learn, and with none."""
+    generator = np.random.default_rng(0)
+    gold = generator.integers(0, 2, 300)
+    scores = gold + generator.normal(size=300)
+    draws = generator.integers(0, 300, (300, 300))
+    anew = np.array([oracle.roc_auc_score(gold[draw], scores[draw]) for draw in draws])
+    items = placements(gold, scores)
+    fixed = np.array([score(Measure("auc", items[draw])) for draw in draws])
+    assert np.corrcoef(anew, fixed)[0, 1] > 0.995
+    assert fixed.std() == pytest.approx(anew.std(), rel=0.02)
+
+
 def test_values_by_hand():
     items = np.array([[1, 1], [1, 1], [1, 0], [0, 1], [0, 0]], dtype=np.float64)
     assert score(Measure("f1", items)) == pytest.approx(4 / 6)
@@ -86,6 +122,9 @@ def test_values_by_hand():
         ("matthews", [[1, 1], [1, 0]], "all gold values are the same"),
         ("f1", [[0, 0], [0, 0]], "positive class"),
         ("ratio", [[0, 0], [0, 0]], "nothing to count"),
+        ("auc", placements(np.ones(3), np.arange(3)), "all gold labels are the same"),
+        ("auc", placements(np.zeros(3), np.arange(3)), "all gold labels are the same"),
+        ("auc", placements(np.array([0, 1, 1]), np.array([1, np.nan, 2])), "1 of 3 values are not finite"),
         ("pearson", [[1, 0.1], [2, 0.1], [3, 0.1]], "all predicted values are the same"),
         ("pearson", [[1, 1]], "all gold and all predicted values are the same"),
     ],
@@ -108,6 +147,7 @@ ITEMS = {
     "macro_f1": pairs(2, 60, 4),
     "f1": pairs(3, 60, 2),
     "pearson": numbers(2, 60),
+    "auc": placements(pairs(5, 60, 2)[:, 0], pairs(6, 60, 2)[:, 1] + pairs(5, 60, 2)[:, 1]),
 }
 
 

@@ -11,8 +11,8 @@ STUDIES = sorted((Path(__file__).parents[1] / "studies").rglob("*.toml"))
 
 
 def test_they_are_found():
-    assert {path.stem for path in STUDIES} == {"quickstart", "pairs", "squad2_mixtures", "squad2_large"}
-    assert {path.stem for path in STUDIES if path.parent.name == "small"} == {"pairs", "squad2_mixtures"}
+    assert {path.stem for path in STUDIES} == {"quickstart", "pairs", "reviews", "squad2_mixtures", "squad2_large"}
+    assert {path.stem for path in STUDIES if path.parent.name == "small"} == {"pairs", "reviews", "squad2_mixtures"}
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: f"{path.parent.name}/{path.stem}")

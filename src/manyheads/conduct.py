@@ -139,7 +139,8 @@ def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int) -> int:
         if kind not in kinds:
             kinds[kind] = (run, plain)
             try:
-                model = build_model(plain, workshop.places, seed=0, code=workshop.code)
+                learned = workshop.learned(run.arm.encoder)
+                model = build_model(plain, workshop.places, seed=0, code=workshop.code, learned=learned)
                 workshop.know(run.arm.encoder, model.tokenizer)
                 sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
             except StudyError as error:

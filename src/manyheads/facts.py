@@ -1,6 +1,6 @@
 """What is known of an encoder before it is built. Imports no torch: `manyheads check` runs without it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,3 +58,12 @@ def unread(share: float, where: str) -> list[Problem]:
     what = f"the encoder has no pieces for {share:.0%} of the text, and takes it all for the same"
     remedy = "Is it a model for this language and script? Words of more than 100 characters may be unknown too."
     return [Problem(where, what, "", remedy)]
+
+
+def one_state(encoder: str, wanting: Iterable[str]) -> list[Problem]:
+    """A problem for each of those that look at single tokens, with an encoder that has one state for a whole text.
+
+    :param wanting: Where each of them stands in the study.
+    """
+    what, found = "it looks at single tokens, and the encoder has one state for a whole text", f'"{encoder}"'
+    return [Problem(where, what, found, "Choose another encoder, or leave this out.") for where in wanting]

@@ -35,6 +35,29 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
 
 
+def placements(gold: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """[n, 2] the items of `auc`: whether the example is positive, and its placement among the other class, centred.
+
+    The placement of a positive is the share of the negatives with a lower score, that of a negative the share of the
+    positives with a higher one; ties count half. Its mean over either class is the area under the ROC curve (A), so
+    that the means over both classes, less A, vary over resamples as the area does but for terms of order 1 / n: DeLong,
+    DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated ROC curves", Biometrics 44, 1988. From
+    each placement A / 2 is taken away beforehand.
+
+    :param gold: [n] 1 for the positive class, 0 for the other.
+    :param scores: [n] larger means more surely positive.
+    """
+    positive, scores = np.asarray(gold) == 1, np.asarray(scores, dtype=np.float64)
+    found = np.zeros(len(scores))
+    if positive.any() and not positive.all() and np.isfinite(scores).all():
+        of_all, negative = ranks(scores), ~positive
+        found[positive] = (of_all[positive] - ranks(scores[positive])) / negative.sum()
+        found[negative] = 1 - (of_all[negative] - ranks(scores[negative])) / positive.sum()
+        found -= found[positive].mean() / 2
+    found[~np.isfinite(scores)] = np.nan
+    return np.stack([positive.astype(np.float64), found], axis=1)
+
+
 def _one_hot(classes: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(classes[:, None] == np.arange(count), dtype=np.float64)
 
@@ -117,6 +140,17 @@ def _macro_f1_value(means: np.ndarray) -> np.ndarray:
     return _divide(per_class.sum(-1), occurring, occurring > 0)
 
 
+def _auc_statistics(items: np.ndarray) -> np.ndarray:
+    positive, placement = items[:, 0] == 1, items[:, 1]
+    return np.stack([positive, positive * placement, ~positive * placement], axis=1).astype(np.float64)
+
+
+def _auc_value(means: np.ndarray) -> np.ndarray:
+    positive, above, below = np.moveaxis(means, -1, 0)
+    defined = (positive > _NO_SPREAD) & (positive < 1 - _NO_SPREAD)
+    return _divide(above, positive, defined) + _divide(below, 1 - positive, defined)
+
+
 def _pearson_statistics(items: np.ndarray) -> np.ndarray:
     # Centred and scaled before squaring, or 1e9 + 0.001 would lose all its digits. First minus the minimum, so that
     # a constant becomes exactly 0 and not the rounding error of its mean.
@@ -143,12 +177,13 @@ KINDS: dict[str, Kind] = {
     "f1": Kind(_f1_statistics, _f1_value),
     "macro_f1": Kind(_macro_f1_statistics, _macro_f1_value),
     "pearson": Kind(_pearson_statistics, _pearson_value),
+    "auc": Kind(_auc_statistics, _auc_value),
 }
 """Items: `mean` (number), `mean_of_part` (number, 1 if it counts), `ratio` (part, whole: the parts' sum over that of
 the wholes; for the F1 of chunks 2 correct, found + gold), `matthews` and `macro_f1` (gold index, predicted index), `f1`
-(the same, where 1 is the positive class), `pearson` (x, y). Spearman's correlation is `pearson` on `ranks`: in a
-resample the ranks of the whole sample stay fixed. Ranking every resample anew would cost a sort for each and change the
-interval little.
+(the same, where 1 is the positive class), `pearson` (x, y), `auc` (what `placements` gives). Spearman's correlation is
+`pearson` on `ranks`: in a resample the ranks of the whole sample stay fixed, and so do the placements of `auc`. Ranking
+every resample anew would cost a sort for each and change the interval little.
 """
 
 
@@ -174,6 +209,8 @@ def undefined(measure: Measure) -> str | None:
         return "the positive class occurs neither in the gold labels nor in the predictions"
     if measure.kind == "ratio":
         return "there is nothing to count in any example"
+    if measure.kind == "auc":
+        return "all gold labels are the same"
     constant = [
         name for name, column in zip(("gold", "predicted"), items.T, strict=False) if column.min() == column.max()
     ]

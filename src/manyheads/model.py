@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from manyheads import find
 from manyheads.encoders import Encoder
-from manyheads.facts import too_long
+from manyheads.facts import one_state, too_long
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
 from manyheads.tensors import Batch, Tokens, filling
@@ -131,18 +131,22 @@ def _encoder_prefix(model: MultiTaskModel) -> str:
 
 
 def build_model(
-    specification: Mapping[str, Any], places: Places, *, seed: int, code: Path | None = None, saved: Path | None = None
-) -> MultiTaskModel:
-    """A model from its specification: pretrained weights for the encoder, fresh heads.
+    specification: Mapping[str, Any], places: Places, *, seed: int, code: Path | None = None, saved: Path | None = None,
+    learned: Any = None,
+) -> MultiTaskModel:  # fmt: skip
+    """A model from its specification: pretrained weights for the encoder, if it has any, and fresh heads.
 
-    :param seed: Of the heads. A task's head starts the same in every arm.
+    :param seed: Of what starts at random. A task's head, and the encoder, start the same in every arm.
     :param saved: A folder written by `save`, to build the encoder from without its weights.
+    :param learned: What `Encoder.learn` gave, for an encoder that learns before it is built and is not `saved`.
     """
     wanted = specification["encoder"]
     encoder_class: Any = find.load("encoders", wanted["name"], code)
+    given = () if learned is None else (learned,)
 
     def make_encoder() -> Encoder:
-        return encoder_class(places, saved, **wanted["settings"])
+        with _seeded(derived_seed(seed, "encoder")):
+            return encoder_class(places, saved, *given, **wanted["settings"])
 
     first = make_encoder()
     made = iter([first])
@@ -150,9 +154,13 @@ def build_model(
         task: _head(given, first.width, code, derived_seed(seed, "head", task))
         for task, given in specification["tasks"].items()
     }
-    if problems := too_long({task: head.max_length for task, head in heads.items()}, first.tokenizer.max_length):
-        raise StudyError(problems)
     sharing_class: Any = find.load("sharing", specification["sharing"]["name"], code)
+    problems = too_long({task: head.max_length for task, head in heads.items()}, first.tokenizer.max_length)
+    if not first.per_token:
+        wanting = [f"tasks.{task}.head" for task, head in heads.items() if head.per_token]
+        problems += one_state(wanted["name"], [*wanting, *(["sharing"] if sharing_class.per_token else [])])
+    if problems:
+        raise StudyError(problems)
     with _seeded(derived_seed(seed, "sharing")):
         # The first encoder told the heads their width; it is used before another is made.
         sharing = sharing_class(

@@ -87,7 +87,10 @@ def _trained_and_scored(
     seconds: dict[str, float] = {}
     began = time.perf_counter()
     tasks = {task: workshop.tasks[task] for task in run.tasks}
-    model = build_model(specification(run, tasks), workshop.places, seed=run.seed, code=workshop.code)
+    learned = workshop.learned(run.arm.encoder)
+    model = build_model(
+        specification(run, tasks), workshop.places, seed=run.seed, code=workshop.code, learned=learned
+    )  # fmt: skip
     sizes = batch_sizes(run.arm, workshop.study)
     data = {
         task: TrainingData(
@@ -267,7 +270,7 @@ def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
     return {
         "seed": run.seed,
         "models": "one per task" if arm.alone else "joint",
-        "encoder": resolved("encoders", arm.encoder),
+        "encoder": workshop.described(arm.encoder),
         "training": {key: value for key, value in arm.training.items() if key != "checkpoint"},
         "budget": budget,
         "tasks": tasks,

@@ -13,7 +13,7 @@ from manyheads.files import flush_folder, halted, write_whole
 from manyheads.plan import Run
 from manyheads.types import GOLD, Measure
 
-RECORD, METRICS = "record.json", "metrics.jsonl"
+RECORD, METRICS, WEIGHTS = "record.json", "metrics.jsonl", "model.safetensors"
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
@@ -71,10 +71,11 @@ def write_card(folder: Path, run: Run, scores: Mapping[str, Mapping[str, float |
     """The model's README: what it is, how to use it, what it scores."""
     lines = [f"| {task} | {name} | {value} |" for task, found in scores.items() for name, value in found.items()]
     table = "\n".join(["| task | metric | score |", "|---|---|---|", *lines])
+    # A model with several encoders, or with one that is not of Hugging Face's kind, has no such file.
+    opens = "; `AutoModel.from_pretrained` opens its encoder" if (folder / WEIGHTS).is_file() else ""
     text = (
         f"# {run.arm.name}, seed {run.seed}\n\n"
         f"A model of manyheads {__version__} for the tasks {', '.join(run.tasks)}. "
-        f"Answer with `manyheads predict THIS_FOLDER --task {run.tasks[0]}`; "
-        f"`AutoModel.from_pretrained` opens its encoder.\n\n{table}\n"
+        f"Answer with `manyheads predict THIS_FOLDER --task {run.tasks[0]}`{opens}.\n\n{table}\n"
     )
     (folder / "README.md").write_text(text, "utf-8")

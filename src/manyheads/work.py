@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import find
-from manyheads.facts import EncoderFacts, PieceCounter, too_long, unread
+from manyheads.facts import EncoderFacts, PieceCounter, one_state, too_long, unread
 from manyheads.study import Arm, Choice, Study
 from manyheads.tasks import TaskData
 from manyheads.types import GOLD, TRAIN, Places, Problem, StudyError, Table, Tokenizer
@@ -109,7 +109,7 @@ class _Bench:
         encoder = self.encoders[key]
         heads = {task: _Sequences(self.tasks[task], encoder, self.code) for task in arm.tasks}
         problems = too_long({task: head.max_length for task, head in heads.items()}, encoder.facts.max_length)
-        problems += self._sharing_problems(arm, encoder.facts.width)
+        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.facts.width)
         if problems:
             raise StudyError(problems)
         for task, head in heads.items():
@@ -117,6 +117,15 @@ class _Bench:
                 self.known[key, task] = head.work()
         found = {task: self.known[key, task] for task in arm.tasks}
         return {task: work for task, work in found.items() if work is not None} if None not in found.values() else None
+
+    def _token_problems(self, arm: Arm) -> list[Problem]:
+        if find.constant("encoders", arm.encoder.name, "per_token", self.code):
+            return []
+        heads = {task: self.tasks[task].task.head.name for task in arm.tasks}
+        named = [("heads", name, f"tasks.{task}.head") for task, name in heads.items()]
+        named += [] if arm.alone else [("sharing", arm.sharing.name, "sharing")]
+        wanting = [where for family, name, where in named if find.constant(family, name, "per_token", self.code)]
+        return one_state(arm.encoder.name, wanting)
 
     def _sharing_problems(self, arm: Arm, width: int) -> list[Problem]:
         if arm.alone:

@@ -19,9 +19,9 @@ from manyheads.model import MultiTaskModel
 from manyheads.plan import Layout, Run, layout
 from manyheads.row_hash import content_hash
 from manyheads.study import Choice, Study
-from manyheads.tasks import TaskData, examples
+from manyheads.tasks import BLOCK, TaskData, examples
 from manyheads.token_cache import TokenCache
-from manyheads.types import Places, Problem, StudyError, Table, Tokenizer
+from manyheads.types import GOLD, Places, Problem, StudyError, Table, Tokenizer
 
 HERE = Path(__file__).parent
 FORMAT = 1
@@ -58,6 +58,27 @@ class Workshop:
         self._encoded: dict[tuple[str, str, str], Examples] = {}
         self._lost: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._tokenizers: dict[str, Tokenizer] = {}
+        self._learned: dict[str, Any] = {}
+
+    def learned(self, encoder: Choice) -> Any:
+        """What an encoder takes from the training texts before it is built (`Encoder.learn`), looked for once; None for
+        one that takes nothing. The texts are those of all the study's tasks, so it is the same in all arms."""
+        if not find.constant("encoders", encoder.name, "learns", self.code):
+            return None
+        if _named(encoder) not in self._learned:
+            encoder_class: Any = find.load("encoders", encoder.name, self.code)
+            settings = find.describe("encoders", encoder.name, self.code).resolved(encoder.settings)
+            texts = {name: _texts(self._head(name), task.train) for name, task in self.tasks.items()}
+            self._learned[_named(encoder)] = encoder_class.learn(texts, settings)
+        return self._learned[_named(encoder)]
+
+    def described(self, encoder: Choice) -> dict[str, Any]:
+        """An encoder with every setting, and a hash of what it learned before it was built."""
+        about, learned = resolved_method("encoders", encoder, self.code), self.learned(encoder)
+        if learned is None:
+            return about
+        content = json.dumps(learned, sort_keys=True).encode("utf-8", "surrogatepass")
+        return about | {"learned": hashlib.blake2b(content, digest_size=16).hexdigest()}
 
     def examples(self, model: MultiTaskModel, encoder: Choice, task: str, split: str, table: Table) -> Examples:
         """A split's examples as tokens, computed once for all runs with the same encoder."""
@@ -126,7 +147,9 @@ class Workshop:
     def _tokenizer(self, encoder: Choice) -> Tokenizer:
         if _named(encoder) not in self._tokenizers:
             encoder_class: Any = find.load("encoders", encoder.name, self.code)
-            self._tokenizers[_named(encoder)] = encoder_class(self.places, **encoder.settings).tokenizer
+            learned = self.learned(encoder)
+            given = () if learned is None else (None, learned)
+            self._tokenizers[_named(encoder)] = encoder_class(self.places, *given, **encoder.settings).tokenizer
         return self._tokenizers[_named(encoder)]
 
     def _head(self, task: str) -> Head:
@@ -169,6 +192,16 @@ class Workshop:
             "source": source_hash(Path(columns.__file__), _file(head), _file(tokenizer)),
         }
         return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _texts(head: Head, table: Table) -> Iterator[str]:
+    """Every text of a split that its head reads, row by row, a block of rows in memory at a time."""
+    names = [name for name in read_columns(head, table) if name not in ("id", *GOLD)]
+    rows = table.rows.select_columns(names)
+    for at in range(0, len(rows), BLOCK):
+        for column in rows[at : at + BLOCK].values():
+            for value in column:
+                yield from [value] if isinstance(value, str) else value
 
 
 def _named(encoder: Choice) -> str:

@@ -87,17 +87,24 @@ def test_measures_agree_with_scikit_learn():
     generator = np.random.default_rng(0)
     gold, predicted = generator.choice(["no", "yes"], (2, 100))
     head = Classification(4, ["no", "yes"], metric="f1")
-    measures = head.measures([{"label": name} for name in predicted], [{"label": name} for name in gold])
+    sure = generator.random(100).round(1)
+    answers = [
+        {"label": name, "probabilities": {"no": 1 - p, "yes": p}} for name, p in zip(predicted, sure, strict=True)
+    ]
+    measures = head.measures(answers, [{"label": name} for name in gold])
     assert score(measures["accuracy"]) == pytest.approx(oracle.accuracy_score(gold, predicted))
     assert score(measures["f1"]) == pytest.approx(oracle.f1_score(gold, predicted, pos_label="yes"))
     assert score(measures["matthews"]) == pytest.approx(oracle.matthews_corrcoef(gold, predicted))
-    assert "f1" not in Classification(4, NAMES).measures([{"label": "neutral"}], [{"label": "neutral"}])
+    assert score(measures["auc"]) == pytest.approx(oracle.roc_auc_score(gold == "yes", sure))
+    several = Classification(4, NAMES).measures([{"label": "neutral"}], [{"label": "neutral"}])
+    assert "f1" not in several and "auc" not in several
     assert head.metric in measures
 
 
 def test_settings_that_make_no_sense():
-    with pytest.raises(ValueError, match="f1 is for two labels"):
-        Classification(4, NAMES, metric="f1")
+    for metric in ("f1", "auc"):
+        with pytest.raises(ValueError, match=f"{metric} is for two labels"):
+            Classification(4, NAMES, metric=metric)
     with pytest.raises(ValueError, match="at least two labels"):
         Classification(4, None)
 

@@ -8,8 +8,9 @@ which imports nothing of this package and holds `facts(places, settings)`: a `fa
 says why there cannot be such an encoder. Without one the encoder is built.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -27,6 +28,22 @@ class Encoder(nn.Module):
     width: int
     depth: int
     tokenizer: Tokenizer
+    per_token: bool = True
+    """False if there is one state for a whole sequence; heads and sharing that look at tokens then refuse it. `forward`
+    returns `States` whose lengths are all 1."""
+    learns: bool = False
+    """True if it must see training texts before it is built, and has `learn`. Its `__init__` takes what that gives
+    behind `saved`, as `learned`, whose default makes an encoder that can be measured but not used."""
+
+    @classmethod
+    def learn(cls, texts: Mapping[str, Iterable[str]], settings: Mapping[str, Any]) -> Any:
+        """What training texts must tell before an encoder can be built, as plain JSON values: a vocabulary, say.
+
+        :param texts: The texts of each task's training split. Of all tasks of the study, whichever an arm trains, so
+            that the same encoder, and the same start of training, can be compared in all arms.
+        :param settings: The encoder's settings, those left at their defaults too.
+        """
+        raise NotImplementedError
 
     def embed(self, tokens: Tokens) -> Tensor:
         """[N, D] the states below the first layer."""

@@ -39,6 +39,8 @@ class Head(nn.Module):
     """The metric for selection and for the headline, higher is better; a key of `measures`."""
     max_length: int
     """The longest sequence this head encodes, special tokens included."""
+    per_token: bool = False
+    """True if it reads the states of single tokens; encoders with one state for a whole text do not go with it."""
 
     def __init__(self, width: int, labels: Sequence[str] | None) -> None:
         super().__init__()

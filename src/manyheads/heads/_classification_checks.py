@@ -18,9 +18,9 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     names = list(labels or [])
     if len(names) < 2:
         return f"classification: at least two labels are needed. Found {names}. Name all with `labels` of the dataset."
-    if settings["metric"] == "f1" and len(names) != 2:
+    if settings["metric"] in ("f1", "auc") and len(names) != 2:
         remedy = 'Choose "macro_f1", "accuracy" or "matthews".'
-        return f"classification: metric f1 is for two labels. Found {len(names)}. {remedy}"
+        return f"classification: metric {settings['metric']} is for two labels. Found {len(names)}. {remedy}"
     return None
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 from manyheads.heads import Head
 from manyheads.heads._classification_checks import COLUMNS, problems, unfit
 from manyheads.heads._texts import encode_texts
+from manyheads.metrics import placements
 from manyheads.tensors import States
 from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer
 
@@ -28,8 +29,8 @@ class Classification(Head):
     encoder has a pretrained one, and arms would then differ in more than their encoder. Weights start as BERT's do.
     A pair is cut to `max_length` by taking pieces from the end of the longer text.
 
-    Metrics: accuracy, matthews (Matthews correlation, also for many classes), macro_f1, and with two labels f1, whose
-    positive class is the last label.
+    Metrics: accuracy, matthews (Matthews correlation, also for many classes), macro_f1; with two labels also f1 and auc
+    (the area under the ROC curve), whose positive class is the last label.
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
@@ -49,7 +50,7 @@ class Classification(Head):
         max_length: int = 128,
         dropout: float = 0.1,
         pooling: Literal["first", "mean"] = "first",
-        metric: Literal["accuracy", "f1", "macro_f1", "matthews"] = "accuracy",
+        metric: Literal["accuracy", "f1", "macro_f1", "matthews", "auc"] = "accuracy",
     ) -> None:
         super().__init__(width, labels)
         names = self.labels or []
@@ -104,4 +105,6 @@ class Classification(Head):
         }
         if len(self.names) == 2:
             measures["f1"] = Measure("f1", items)
+            surety = np.array([p["probabilities"][self.names[1]] for p in predictions], dtype=np.float64)
+            measures["auc"] = Measure("auc", placements(items[:, 0], surety))
         return measures

@@ -57,6 +57,7 @@ class Span(Head):
     """
 
     columns = COLUMNS
+    per_token = True
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class Tagging(Head):
     """
 
     columns = COLUMNS
+    per_token = True
 
     def __init__(
         self,

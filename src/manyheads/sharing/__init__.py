@@ -28,6 +28,8 @@ class Sharing(nn.Module):
 
     encoder_per_task: bool = False
     """True if there is an encoder for each task, and every task's tokens go through all of them."""
+    per_token: bool = False
+    """True if it works on the states of single tokens; encoders with one state for a whole text do not go with it."""
 
     def __init__(self, make_encoder: Callable[[], Encoder], heads: Mapping[str, Head]) -> None:
         super().__init__()

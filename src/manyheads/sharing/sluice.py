@@ -50,6 +50,7 @@ class Sluice(Sharing):
     """
 
     encoder_per_task = True
+    per_token = True
 
     def __init__(
         self,
