@@ -110,7 +110,8 @@ def test_results_are_written_as_outputs_md_has_them(folder):
     results = folder.compare()
     assert json.loads((folder.out / "results.json").read_text()) == results
     assert list(results) == [
-        "version", "study", "answer", "tasks", "arms", "scores", "comparisons", "failed", "fingerprint",
+        "version", "study", "answer", "tasks", "arms", "scores", "comparisons", "failed", "analyses",
+        "fingerprint",
     ]  # fmt: skip
     assert results["study"]["question"] == "Does sharing help?"
     task = results["tasks"]["squad"]

@@ -91,8 +91,12 @@ def run(
     for failure in failed:
         run = "/".join(str(failure[key]) for key in ("arm", "seed", "task") if failure[key] is not None)
         print(f"failed: {run}: {failure['reason']}", file=sys.stderr)
+    lost = [one for one in results["analyses"] if one["failed"]]
+    for one in lost:
+        print(f"failed: analysis {one['name']}: {one['failed']}", file=sys.stderr)
     if failed:
         print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
+    if failed or lost:
         raise typer.Exit(FAILED)
 
 

@@ -94,10 +94,11 @@ def compare(
             for run in found
             if run.status != FINISHED
         ],
+        "analyses": [],
         "fingerprint": _fingerprint(found),
     }
     results = _plain(results)
-    write_whole(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_results(out, results)
     return results
 
 
@@ -280,3 +281,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_results(out: Path, results: Mapping[str, Any]) -> None:
+    """Write `results.json`, whole or not at all."""
+    write_whole(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

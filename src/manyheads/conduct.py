@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manyheads import __version__, checkpoint, plots, report, tables
-from manyheads.compare import compare
+from manyheads import __version__, checkpoint, plots, report, report_analyses, tables
+from manyheads.analyse import FOLDER, analyse
+from manyheads.compare import compare, write_results
 from manyheads.execute import HUNG, LOCK, execute
 from manyheads.files import links_below, room, write_whole
 from manyheads.lock import Lock
+from manyheads.material import StudyMaterial
 from manyheads.model import build_model
 from manyheads.plan import Run, runs
 from manyheads.progress import Progress
@@ -68,6 +70,11 @@ def conduct(
         state_of(workshop, out, plan)  # runs of other commands are of this study too
         progress.say("comparing")
         results = compare(out, plan)
+        if study.analyses:
+            _refuse_links(out, [FOLDER])
+            material = StudyMaterial(out, plan, results, tasks, code)
+            results["analyses"] = analyse(study.analyses, material, code, progress.say)
+            write_results(out, results)
         present(results, out)
     return results, out, results["failed"]
 
@@ -80,7 +87,7 @@ def present(results: Mapping[str, Any], out: Path) -> None:
     _refuse_links(out, ["tables", "figures"])
     tables.write(results, out)
     figures = plots.figures(results, out)
-    plots.write(figures, out)
+    plots.write([*figures, *report_analyses.figures(results)], out)
     report.write(results, out, figures)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from manyheads.drawing import clean, points
+from manyheads.drawing import Figure, clean, points
 
 SIGNS = {"helps": "↑", "hurts": "↓", "no difference": "≈", "cannot tell": "?"}
 FILTER_FROM = 16  # rows; a table this long gets a box to filter it
@@ -77,15 +77,24 @@ def fold(title: str, content: str, name: str = "") -> str:
     return f'<details{mark}><summary>{title}</summary><div class="folded">\n{content}\n</div></details>'
 
 
+def figure(drawn: Figure) -> str:
+    """A figure with its title and how to read it."""
+    caption = f"<figcaption><h3>{text(drawn.title)}</h3><p>{text(drawn.reading)}</p></figcaption>"
+    return f'<figure id="figure-{drawn.name}">{caption}\n{drawn.inline()}</figure>'
+
+
 def items(contents: Iterable[str]) -> str:
     """A list of sentences that are HTML already."""
     return '<ul class="prose">' + "".join(f"<li>{content}</li>" for content in contents) + "</ul>"
 
 
-def link(path: str) -> str:
-    """A path inside the study's folder as a link, if it is nothing but that."""
+def link(path: str, end: str = "/") -> str:
+    """A path inside the study's folder as a link, if it is nothing but that.
+
+    :param end: "" for a file.
+    """
     plain = re.fullmatch(r"[A-Za-z0-9][\w.=-]*(/[A-Za-z0-9][\w.=-]*)*", path, re.ASCII)
-    return f'<a href="{path}/">{path}</a>' if plain else f"<code>{text(path)}</code>"
+    return f'<a href="{path}{end}">{path}</a>' if plain else f"<code>{text(path)}</code>"
 
 
 def code(content: str, about: str) -> str:

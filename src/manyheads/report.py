@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from manyheads import plots
+from manyheads import plots, report_analyses
 from manyheads.drawing import Figure, points
 from manyheads.files import write_whole
 from manyheads.markup import (
@@ -20,6 +20,7 @@ from manyheads.markup import (
     code,
     facts,
     few,
+    figure,
     fold,
     gain,
     items,
@@ -60,7 +61,9 @@ def render(results: Results, out: Path, figures: Sequence[Figure] | None = None)
         answer=text(results["answer"]),
         notice=_notice(results),
         verdicts=_verdicts(results),
-        figures="\n".join(map(_figure, figures)) or note("There is nothing to draw."),
+        analyses=report_analyses.sections(results),
+        links=report_analyses.links(results),
+        figures="\n".join(map(figure, figures)) or note("There is nothing to draw."),
         arms="\n".join(_arm(results, arm) for arm in results["arms"]),
         data=_data(results),
         failed=_failed(results),
@@ -205,11 +208,6 @@ def _difference(entry: Mapping[str, Any]) -> Cell:
 
 
 # ---- what stands behind them -----------------------------------------------------------------------------------------
-
-
-def _figure(figure: Figure) -> str:
-    caption = f"<figcaption><h3>{text(figure.title)}</h3><p>{text(figure.reading)}</p></figcaption>"
-    return f'<figure id="figure-{figure.name}">{caption}\n{figure.inline()}</figure>'
 
 
 def _arm(results: Results, arm: str) -> str:

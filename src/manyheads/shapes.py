@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from manyheads.metrics import KINDS
+from manyheads.svg import svg_problem
 from manyheads.types import Problem, shown, too_deep
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -124,6 +125,66 @@ class _Failed(_Part):
     reason: str
 
 
+class _Text(_Part):
+    kind: Literal["text"]
+    text: str
+
+
+class _Figure(_Part):
+    kind: Literal["figure"]
+    name: Name
+    title: str
+    alt: str
+    reading: str
+    svg: str
+
+    @model_validator(mode="after")
+    def _drawing(self) -> Self:
+        if problem := svg_problem(self.svg):
+            raise ValueError(problem)
+        return self
+
+
+class _Column(_Part):
+    title: str
+    kind: Literal["", "points", "gain", "share", "chance", "verdict"]
+
+
+class _Marked(_Part):
+    text: str
+    start: Count
+    end: Count
+
+
+Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+
+
+class _Table(_Part):
+    kind: Literal["table"]
+    name: Name
+    note: str
+    csv: Place | None
+    total: Count
+    columns: list[_Column]
+    rows: list[list[Whole | Number | str | _Marked | None]]
+
+    @model_validator(mode="after")
+    def _wide(self) -> Self:
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError("a row is not as wide as the columns")
+        return self
+
+
+class Analysis(_Part):
+    """What an analysis found, in results.json and in its own finding.json."""
+
+    name: Name
+    title: str
+    finding: str
+    failed: str | None
+    parts: list[Annotated[_Text | _Table | _Figure, Field(discriminator="kind")]]
+
+
 class Results(_Part):
     """results.json."""
 
@@ -135,6 +196,7 @@ class Results(_Part):
     scores: list[_Score]
     comparisons: list[_Comparison]
     failed: list[_Failed]
+    analyses: list[Analysis] = []
     fingerprint: dict[str, Any] | list[dict[str, Any]]
 
 

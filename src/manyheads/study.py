@@ -32,7 +32,7 @@ BUDGETS = {"epochs": float, "steps": int, "examples": int}
 POSITIVE = {"batch_size", "learning_rate", "accumulation", "scores_every", "selection_examples"}
 STUDY_KEYS = {
     "question", "seeds", "baseline", "budget", "encoder", "training", "tasks", "arms", "sampling", "weighting",
-    "sharing",
+    "sharing", "analyses",
 }  # fmt: skip
 TASK_KEYS = {"dataset", "head", "examples", "batch_size", "report"}
 ARM_KEYS = {
@@ -105,6 +105,7 @@ class Study:
 
     :param settings: The file's content, for the record.
     :param text: The file as it stands.
+    :param analyses: What is read from the runs when they are done; no part of what any of them is.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Study:
     path: Path
     settings: Mapping[str, Any]
     text: str
+    analyses: tuple[Choice, ...] = ()
 
     def places(self, data: Path | None) -> Places:
         """Where this study's data may be."""

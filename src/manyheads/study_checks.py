@@ -84,8 +84,12 @@ class Checker:
             return Choice("")
         name = given.get("name", DEFAULTS.get(key))
         settings = {setting: value for setting, value in given.items() if setting != "name"}
+        return self.member(at, FAMILY_OF[key], name, settings)
+
+    def member(self, at: str, family: str, name: str, settings: dict[str, Any]) -> Choice:
+        """A member of a family, its settings checked against what may be set."""
         try:
-            entry = find.describe(FAMILY_OF[key], name, self.code)
+            entry = find.describe(family, name, self.code)
         except StudyError as error:
             self.problem(at, error.problems[0].what, "", error.problems[0].remedy)
             return Choice(name, settings)
@@ -99,6 +103,23 @@ class Checker:
                     f"{at}.{setting.name}", f'"{name}" needs this setting', "", f"It is a {setting.annotation}."
                 )
         return Choice(name, settings)
+
+    def analysis(self, name: str, table: Any, plan: Mapping[str, Any]) -> Choice:
+        """An analysis, asked whether its settings fit the study if there is nothing else wrong with them."""
+        where, before = f"analyses.{name if NAME.fullmatch(name) else shown(name)}", len(self.problems)
+        if not isinstance(table, dict):
+            self.problem(where, "should be a table", shown(table), f"Begin it with [{where}].")
+            return Choice(name)
+        choice = self.member(where, "analyses", name, table)
+        if len(self.problems) == before and plan["arms"]:
+            try:
+                checks = find.checks("analyses", name, self.code)
+            except StudyError as error:
+                self.problems.extend(error.problems)
+                return choice
+            if checks is not None:
+                self.problems.extend(checks.problems(plan, dict(choice.settings), where))
+        return choice
 
     def training(self, where: str, table: dict[str, Any], only_given: bool = False) -> dict[str, Any]:
         given = table.get("training", {})

@@ -25,7 +25,7 @@ from manyheads.study import (
 from manyheads.study_checks import NAME, Checker
 from manyheads.types import SPLITS, Problem, StudyError, shown, too_deep
 
-RESERVED = {"figures", "tables", "study.toml", "results.json", "report.html", "lock"}
+RESERVED = {"figures", "tables", "analyses", "study.toml", "results.json", "report.html", "lock"}
 LARGEST = 1_000_000
 """A study file is text that a person writes; anything larger than this many bytes is something else."""
 MOST_POINTS = 1_000
@@ -101,7 +101,9 @@ class _Reader(Checker):
         tasks = self.tasks()
         arms = self.arms(tasks)
         self.unused(tasks, arms)
-        return Study(name, question, seeds, self.baseline(arms), tasks, arms, path, self.raw, text)
+        baseline = self.baseline(arms)
+        analyses = self.analyses(tasks, arms, baseline, seeds)
+        return Study(name, question, seeds, baseline, tasks, arms, path, self.raw, text, analyses)
 
     def seeds(self) -> tuple[int, ...]:
         seeds = self.value("", self.raw, "seeds", list[int], [1, 2, 3])
@@ -241,6 +243,24 @@ class _Reader(Checker):
                 what = f'"{choice.name}" needs the losses of whole batches'
                 found = f"accumulation = {arm.training['accumulation']}"
                 self.problem(f"{where}.weighting", what, found, "Set training.accumulation = 1, or use fixed weights.")
+
+    def analyses(
+        self, tasks: Mapping[str, Task], arms: Mapping[str, Arm], baseline: str, seeds: tuple[int, ...]
+    ) -> tuple[Choice, ...]:
+        """What is to be read from the runs, each checked against what the study tells of them."""
+        plan = {
+            "baseline": baseline, "seeds": list(seeds),
+            "tasks": {name: {"head": task.head.name} for name, task in tasks.items() if task.report != UNSCORED},
+            "arms": {
+                name: {"models": ALONE if arm.alone else "joint", "tasks": list(arm.tasks)}
+                for name, arm in arms.items()
+            },
+        }  # fmt: skip
+        given = self.raw.get("analyses", {})
+        if not isinstance(given, dict):
+            self.problem("analyses", "should be a table", shown(given), "Begin one with [analyses.changed_answers].")
+            return ()
+        return tuple(self.analysis(name, table, plan) for name, table in given.items())
 
     def unused(self, tasks: Mapping[str, Task], arms: Mapping[str, Arm]) -> None:
         used = {task for arm in arms.values() for task in arm.tasks}
