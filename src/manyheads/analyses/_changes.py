@@ -1,0 +1,126 @@
+"""What changed from one arm to another, example by example and seed by seed, in sums that add up to the scores.
+
+k: the seeds that both arms finished. n: the examples of the reported split.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from manyheads.intervals import resample, spread
+from manyheads.types import Measure
+
+RESAMPLES = 1_000
+ADDITIVE = ("mean", "ratio")
+"""The kinds of metrics whose score is a sum over the examples over a sum that no answer changes."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Two arms' answers to the same examples.
+
+    With x the contribution of an example to the score of an arm and w its weight,
+
+        score = sum(x) / sum(w),   difference = sum over seeds and examples of (after - before) / (k sum(w)),
+
+    so that what is gained less what is lost is the difference, exactly.
+
+    :param before: [k, n] x under the one arm.
+    :param after: [k, n] x under the other.
+    :param weights: [n] w: 1 for each example, or its words where a score is a share of words.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def seeds(self) -> int:
+        return len(self.before)
+
+    @property
+    def total(self) -> float:
+        return float(self.weights.sum())
+
+    @cached_property
+    def better(self) -> np.ndarray:
+        """[n] in how many seeds each example became better."""
+        return (self.after > self.before).sum(axis=0)
+
+    @cached_property
+    def worse(self) -> np.ndarray:
+        return (self.after < self.before).sum(axis=0)
+
+    @cached_property
+    def net(self) -> np.ndarray:
+        """[n] in how many more seeds it became better than worse."""
+        return self.better - self.worse
+
+    @cached_property
+    def gains(self) -> np.ndarray:
+        """[n] the mean change over the seeds."""
+        return (self.after - self.before).mean(axis=0)
+
+    def gained(self) -> float:
+        """What all improvements add to the score, mean over the seeds."""
+        return float(np.maximum(self.after - self.before, 0).sum()) / (self.seeds * self.total)
+
+    def lost(self) -> float:
+        """What all deteriorations take from it."""
+        return float(np.maximum(self.before - self.after, 0).sum()) / (self.seeds * self.total)
+
+    def difference(self) -> float:
+        """Of the scores, mean over the seeds."""
+        return self.gained() - self.lost()
+
+    @property
+    def most(self) -> int:
+        """The fewest seeds that are more than half of them."""
+        return self.seeds // 2 + 1
+
+    def count(self, level: int, sign: int) -> int:
+        """How many examples became better (sign 1) or worse (-1) in at least `level` more seeds than the other way."""
+        return int((sign * self.net >= level).sum())
+
+    def by_chance(self, level: int) -> float:
+        """How many would be expected to, in each direction, if the arms differed by chance alone.
+
+        If it is chance which of the arms answers better under a seed, the signs of an example's c changes are tosses
+        of a fair coin, and better - worse >= level where at least (c + level) / 2 of them are heads.
+        """
+        changed, counts = np.unique(self.better + self.worse, return_counts=True)
+        return float(sum(n * heads(int(c), math.ceil((c + level) / 2)) for c, n in zip(changed, counts, strict=True)))
+
+    def sure(self, level: int, sign: int) -> float | None:
+        """Which share of the examples that changed so consistently is more than chance; None if there are none."""
+        found = self.count(level, sign)
+        return max(0.0, 1 - self.by_chance(level) / found) if found else None
+
+    def part(self, inside: np.ndarray) -> "Changes":
+        """The same for some examples, given as [n] True where they are."""
+        return Changes(self.before[:, inside], self.after[:, inside], self.weights[inside])
+
+    def interval(self, clusters: Sequence[str] | None = None) -> tuple[float, float] | None:
+        """The 95 % interval of the difference, over seeds and examples; whole clusters are drawn."""
+        if not self.total:
+            return None
+        groups = None if clusters is None else np.unique(np.array(clusters), return_inverse=True)[1]
+        units = len(self.weights) if groups is None else int(groups.max()) + 1
+        measures = [Measure("ratio", np.stack([one, self.weights], axis=1)) for one in self.after - self.before]
+        known = spread(*resample(measures, groups, resamples=RESAMPLES), units) if units > 1 else None
+        return known.interval() if known else None
+
+
+def heads(tosses: int, least: int) -> float:
+    """The probability of at least so many heads in so many tosses of a fair coin."""
+    return sum(math.comb(tosses, each) for each in range(max(0, least), tosses + 1)) / 2**tosses
+
+
+def contributions(answers: Sequence[Mapping[str, Any]], metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """[n] what each answer adds to a score of an additive kind, and [n] its weight."""
+    items = np.array([line["items"][metric] for line in answers], dtype=np.float64).reshape(len(answers), -1)
+    return items[:, 0], items[:, 1] if items.shape[1] > 1 else np.ones(len(items))
