@@ -347,3 +347,15 @@ def test_no_number_is_nan(folder):
 
     folder.fail("joint", 1).fail("joint", 2)
     assert all(math.isfinite(value) for value in numbers(folder.compare()))
+
+
+def test_what_no_model_could_answer_is_a_warning(tmp_path):
+    folder = Folder(tmp_path)
+    for path in tmp_path.rglob("record.json"):
+        record = json.loads(path.read_text())
+        for task, data in record["data"].items():
+            data["encoding"] = {"reported": {"ceiling": 0.9345 if task == "squad" else 1.0}}
+        path.write_text(json.dumps(record))
+    tasks = compare(tmp_path, folder.plan, resamples=50)["tasks"]
+    assert any(line.startswith("93.5 % of the questions can be answered") for line in tasks["squad"]["warnings"])
+    assert tasks["sst2"]["warnings"] == []

@@ -252,9 +252,18 @@ def _about_task(task: str, plan: Mapping[str, Any], of_task: Scored | None, foun
         "metric": of_task.headline, "metrics": list(of_task.metrics), "split": runs[0]["metrics"][task]["split"],
         "items": of_task.items, "clusters": of_task.clusters, "train": data.get("train"),
         "dropped": data.get("dropped", {}), "clipped": data.get("clipped", 0),
-        "warnings": list(dict.fromkeys([*warnings, *of_task.warnings])),
+        "warnings": list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings])),
     }  # fmt: skip
     return {"dataset": data.get("dataset")} | about
+
+
+def _out_of_reach(data: Mapping[str, Any]) -> list[str]:
+    """A warning if no model could answer every question rightly, whatever it had learned."""
+    ceiling = data.get("encoding", {}).get("reported", {}).get("ceiling")
+    if not isinstance(ceiling, float) or ceiling >= 1:
+        return []
+    rest = "the gold answers of the others are longer than max_answer, or whole in no window"
+    return [f"{100 * ceiling:.1f} % of the questions can be answered rightly at all: {rest}"]
 
 
 def _about_arm(about: Mapping[str, Any], runs: Sequence[Record]) -> dict[str, Any]:
