@@ -85,6 +85,7 @@ ALLOWED = {
     "report_analyses": {"markup", "drawing"},
     "report": {"plots", "markup", "drawing", "report_cost", "report_analyses", "files"},
     "progress": {"plan"},
+    "new_study": {"study", "study_checks", "study_file"},
     "answer": {"find", "model", "evaluate"},
     "work": {"find", "facts", "study", "tasks"},
     "estimate": {"find", "study", "study_file", "tasks", "plan", "work"},
@@ -96,7 +97,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "cli": {
         "__init__", "find", "conduct", "results_file", "progress", "estimate", "answer", "score", "tables",
-        "token_cache", "cache_contents", "files",
+        "token_cache", "cache_contents", "files", "new_study",
     },
 }  # fmt: skip
 

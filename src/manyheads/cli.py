@@ -111,6 +111,21 @@ def check(study: StudyFile, data: Data = None, code: Code = None, as_json: Json 
 
 
 @app.command()
+def init(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="NAME.toml is written.")] = "",
+    pairs: Annotated[
+        Path | None, typer.Option("--pairs", metavar="FILE", help="A TOML with tasks: study them in every pair.")
+    ] = None,
+) -> None:
+    """Write a study file to start from: for your own CSV files, or with --pairs who helps whom among some tasks."""
+    with _problems_shown(False):
+        from manyheads.new_study import new_study
+
+        path, about = new_study(name, pairs)
+    print(f"{about}\nNext: manyheads check {path}")
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")]) -> None:
     """Write the tables, figures and report of a study's folder again."""
     with _problems_shown(False):
