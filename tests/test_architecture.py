@@ -94,6 +94,8 @@ ALLOWED = {
         "tables", "plots", "report", "token_cache", "workshop", "state", "resume", "checkpoint", "files", "lock",
         "analyse", "material", "report_analyses",
     },
+    "results": {"results_file", "tables", "plots", "report", "markup"},
+    "notebook": {"conduct", "estimate", "execute", "progress", "results", "study", "study_file"},
     "__main__": {"cli"},
     "cli": {
         "__init__", "find", "conduct", "results_file", "progress", "estimate", "answer", "score", "tables",

@@ -1,3 +1,22 @@
-"""Are many heads better than one? Train several language tasks on one shared encoder, and compare it with one each."""
+"""Are many heads better than one? Train several language tasks on one shared encoder, and compare it with one each.
+
+In Python, a notebook for instance: `manyheads.Study.read(file).run()`, and `manyheads.open_results(folder)`.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+# What Python users find here, and where; loaded when it is first asked for, since `import manyheads` must be quick.
+_PLACES = {"Study": "notebook", "Results": "results", "open_results": "results", "StudyError": "types"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

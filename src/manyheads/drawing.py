@@ -10,12 +10,12 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib
+import matplotlib.figure
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Sheet
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -40,12 +40,23 @@ LOOK: dict[Any, Any] = {
 }  # fmt: skip
 
 
+class Sheet(matplotlib.figure.Figure):
+    """What a figure is drawn on: matplotlib's, which a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        target = io.BytesIO()
+        with house_look():
+            self.savefig(target, format="png", dpi=144)
+        return target.getvalue()
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One figure. `svg` is a file of its own, with plain colours that every program understands.
 
     :param alt: What a person who cannot see it is told.
     :param reading: How to read it, in a line.
+    :param sheet: The same as matplotlib's object.
     """
 
     name: str
@@ -53,6 +64,7 @@ class Figure:
     alt: str
     svg: str
     reading: str = ""
+    sheet: Sheet | None = field(default=None, compare=False, repr=False)
 
     def inline(self) -> str:
         """The same drawing for inside a page: colours as CSS variables, ids that cannot meet those of other figures."""
@@ -168,7 +180,7 @@ def finish(sheet: Sheet, name: str, title: str, reading: str, alt: str) -> Figur
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # nothing refers to groups
     svg = re.sub(r' (d|x|y|transform)="[^"]*"', _rounded, svg.replace("'DejaVu Sans'", FONT))
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(clean(alt))}" ', 1)
-    return Figure(name, title, alt, svg, reading)
+    return Figure(name, title, alt, svg, reading, sheet)
 
 
 def _rounded(attribute: re.Match[str]) -> str:

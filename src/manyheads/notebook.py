@@ -1,0 +1,130 @@
+"""A study from Python, in a notebook for instance: read, check, run. The commands do the same from a shell."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manyheads.conduct import conduct
+from manyheads.estimate import planned, planned_lines
+from manyheads.execute import HUNG
+from manyheads.progress import Progress
+from manyheads.results import Results
+from manyheads.study import Study as Settings
+from manyheads.study_file import read_study
+from manyheads.types import Problem, StudyError
+
+Place = str | os.PathLike[str]
+"""A path as Python users give it."""
+DATA = "MANYHEADS_DATA"
+"""Where the datasets are if `data` does not say it, as for the commands."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan:
+    """The plan of a study. It shows itself as `manyheads check` prints it.
+
+    :param content: The same as plain values, as `manyheads check --json` prints it.
+    """
+
+    content: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return "\n".join(planned_lines(self.content))
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Study:
+    """A study that was read from its file; `Study.read(file)` makes one.
+
+    :param settings: The file's content as it will be run.
+    :param code: A folder with methods of one's own, or None.
+    """
+
+    settings: Settings
+    code: Path | None = None
+
+    @classmethod
+    def read(cls, path: Place, *, code: Place | None = None) -> "Study":
+        """Read and check a study file; its data is looked at by `check` and `run`.
+
+        :param code: A folder with methods of one's own, laid out like manyheads.
+        :raises StudyError: With every mistake in the file.
+        """
+        code = _path(code)
+        return cls(read_study(Path(path), code), code)
+
+    @property
+    def path(self) -> Path:
+        """The study file."""
+        return self.settings.path
+
+    @property
+    def question(self) -> str:
+        """What the study asks."""
+        return self.settings.question
+
+    def check(self, *, data: Place | None = None) -> Plan:
+        """The plan: runs, steps, shares, epochs, cost. Nothing is trained.
+
+        :param data: A folder with datasets in the layout of the Hub; without, $MANYHEADS_DATA.
+        :raises StudyError: With every mistake in the study and its data.
+        """
+        self._unchanged()
+        return Plan(planned(self.path, _data(data), self.code))
+
+    def run(
+        self,
+        *,
+        out: Place | None = None,
+        data: Place | None = None,
+        workers: int = 0,
+        fresh: bool = False,
+        retry_failed: bool = False,
+        hung_after: float = HUNG / 60,
+    ) -> Results:
+        """Train every arm, compare them, and write tables, a report and models.
+
+        Asked again, it goes on where it stopped, and trains nothing that is finished; so it does after an interrupt.
+        Progress is written to standard error.
+
+        :param out: Where results go; `runs/<study>` by default.
+        :param data: A folder with datasets in the layout of the Hub; without, $MANYHEADS_DATA.
+        :param workers: Runs at the same time, each in a process of its own; with 0, this process does them one after
+            another. A script needs `if __name__ == "__main__":` around everything else to have workers: each of them
+            imports it anew. A notebook does not.
+        :param fresh: Start anew in a new folder beside the old one.
+        :param retry_failed: Do the runs again that failed before, and what is left.
+        :param hung_after: Minutes without a sign of life until a run has failed.
+        :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then. Runs
+            that fail while they train raise nothing: they are in `failed` of the results.
+        """
+        self._unchanged()
+        with Progress(sys.stderr) as progress:
+            content, folder, _ = conduct(
+                self.path, _path(out), _data(data), self.code, workers=workers, fresh=fresh, progress=progress,
+                retry_failed=retry_failed, hung_after=60 * hung_after,
+            )  # fmt: skip
+        return Results(content, folder)
+
+    def _unchanged(self) -> None:
+        """See that what will be run is what was read."""
+        if read_study(self.path, self.code).text != self.settings.text:
+            what, remedy = "the file has changed since it was read", "Read it again with Study.read."
+            raise StudyError([Problem(str(self.path), what, "", remedy)])
+
+    def __repr__(self) -> str:
+        arms, seeds = ", ".join(self.settings.arms), ", ".join(map(str, self.settings.seeds))
+        return f"Study({str(self.path)!r}: arms {arms}; tasks {', '.join(self.settings.tasks)}; seeds {seeds})"
+
+
+def _path(given: Place | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _data(given: Place | None) -> Path | None:
+    return _path(given if given is not None else os.environ.get(DATA) or None)

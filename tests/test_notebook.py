@@ -1,0 +1,119 @@
+"""A study from Python does what the commands do, and says what is wrong in the same words."""
+
+import json
+import shutil
+
+import pytest
+
+import manyheads
+from manyheads.estimate import planned, planned_lines
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory, tiny):
+    from conftest import STUDY
+
+    path = tmp_path_factory.mktemp("notebook") / "little.toml"
+    path.write_text(STUDY.format(tiny=tiny).replace("seeds    = [1, 2]", "seeds = [1]"), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(little):
+    study = manyheads.Study.read(str(little))
+    return study, study.run(out=little.parent / "out")
+
+
+def test_a_study_says_what_it_is(done, little):
+    study, _ = done
+    assert repr(study) == f"Study({str(little)!r}: arms alone, joint; tasks food, questions; seeds 1)"
+    assert (study.path, study.question) == (little, "Does it work?")
+
+
+def test_running_leaves_and_returns_what_the_command_does(done, little):
+    _, results = done
+    assert results.folder == little.parent / "out" and results.failed == []
+    assert json.loads((results.folder / "results.json").read_text("utf-8")) == results.content
+    frame = manyheads.open_results(results.folder).frame()
+    assert frame.equals(results.frame())
+    assert set(zip(frame.arm, frame.task, strict=True)) == {
+        (a, t) for a in ("alone", "joint") for t in ("food", "questions")
+    }
+    assert set(frame.status) == {"finished"} and (frame.score.isna() == (frame.reason != "")).all()
+    assert results.report().is_file() and (results.model("joint", 1) / "model.safetensors").is_file()
+
+
+def test_running_again_trains_nothing(done, capsys):
+    study, results = done
+    before = {path: path.stat().st_mtime_ns for path in results.folder.rglob("record.json")}
+    again = study.run(out=results.folder)
+    assert again.content == results.content and len(before) == 3
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    captured = capsys.readouterr()
+    assert captured.out == "" and "3 finished, 0 to do" in captured.err
+
+
+def test_the_plan_is_the_commands(done, little):
+    plan = done[0].check()
+    assert plan.content["arms"].keys() == {"alone", "joint"} and plan.content["runs"] == 3
+    assert str(plan) == repr(plan) == "\n".join(planned_lines(plan.content))
+    steps = planned(little, None, None)["arms"]["joint"]["steps"]
+    assert plan.content["arms"]["joint"]["steps"] == steps == {"all": 6}
+
+
+def test_mistakes_are_told_all_at_once(little, tmp_path):
+    path = tmp_path / "wrong.toml"
+    path.write_text(little.read_text("utf-8").replace("batch_size", "batchsize").replace("proportional", "prop"))
+    with pytest.raises(manyheads.StudyError) as error:
+        manyheads.Study.read(path)
+    assert any("batchsize" in str(one) for one in error.value.problems)
+    assert any('there is no "prop"' in str(one) for one in error.value.problems)
+
+
+def test_a_file_that_changed_since_it_was_read_is_not_run(little, tmp_path):
+    path = tmp_path / "little.toml"
+    path.write_text(little.read_text("utf-8"), "utf-8")
+    study = manyheads.Study.read(path)
+    path.write_text(little.read_text("utf-8").replace("seeds = [1]", "seeds = [1, 2]"), "utf-8")
+    for act in (study.run, study.check):
+        with pytest.raises(manyheads.StudyError, match="changed since it was read"):
+            act()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_data_is_where_the_variable_says_unless_it_is_given(done, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("manyheads.notebook.planned", lambda path, data, code: asked.append(data) or {})
+    study, _ = done
+    monkeypatch.delenv("MANYHEADS_DATA", raising=False)
+    study.check()
+    monkeypatch.setenv("MANYHEADS_DATA", str(tmp_path))
+    study.check()
+    study.check(data="elsewhere")
+    assert [str(one) for one in asked] == ["None", str(tmp_path), "elsewhere"]
+
+
+BROKEN = '''
+from manyheads.weighting import Weighting
+
+class Broken(Weighting):
+    """Always fails."""
+
+    def combine(self, losses):
+        raise RuntimeError("it is broken")
+'''
+
+
+def test_methods_of_ones_own_and_runs_that_fail(done, little, tmp_path):
+    (tmp_path / "code" / "weighting").mkdir(parents=True)
+    (tmp_path / "code" / "weighting" / "broken.py").write_text(BROKEN)
+    path = tmp_path / "broken.toml"
+    path.write_text(little.read_text("utf-8") + '\n[arms.broken]\nweighting = { name = "broken" }\n', "utf-8")
+    with pytest.raises(manyheads.StudyError, match='"broken"'):
+        manyheads.Study.read(path)
+    shutil.copytree(done[1].folder, tmp_path / "out")
+    results = manyheads.Study.read(path, code=tmp_path / "code").run(out=tmp_path / "out")
+    assert [(run["arm"], run["seed"]) for run in results.failed] == [("broken", 1)]
+    lost = results.frame().query("arm == 'broken'")
+    assert set(lost.status) == {"failed"} and set(lost.reason) == {"it is broken"} and lost.score.isna().all()
+    assert "failed" in str(results.table)
