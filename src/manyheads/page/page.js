@@ -6,9 +6,18 @@ const value = (row, column) => {
   return given === undefined || given === "" ? null : given;
 };
 
+// Numbers inside a text count as numbers, decimals too: 0.35 stands before 0.5, and 9 before 10.
+const pieces = (text) => text.split(/(\d+(?:\.\d+)?)/);
+
 const compare = (a, b) => {
   const [x, y] = [Number(a), Number(b)];
-  return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
+  if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
+  const [p, q] = [pieces(a), pieces(b)];
+  for (let i = 0; i < Math.min(p.length, q.length); i += 1) {
+    const order = i % 2 ? p[i] - q[i] : p[i].localeCompare(q[i], "en");
+    if (order) return order;
+  }
+  return p.length - q.length;
 };
 
 // Rows without a value stay at the end in either direction; equal rows keep the order of the study.
@@ -72,7 +81,11 @@ document.querySelectorAll("table[data-filter]").forEach(makeFilter);
 // A link to something folded opens it; so does printing, and what was folded folds again.
 const unfold = () => {
   const target = location.hash && document.getElementById(location.hash.slice(1));
-  if (target instanceof HTMLDetailsElement) target.open = true;
+  const around = target && target.closest("details");
+  if (around && !around.open) {
+    around.open = true;
+    target.scrollIntoView();
+  }
 };
 window.addEventListener("hashchange", unfold);
 unfold();
