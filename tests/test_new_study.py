@@ -128,7 +128,7 @@ def test_a_starting_study_runs_once_its_files_are_there(tmp_path):
         for split in ("train", "validation"):
             lines = [f"{name} {split} text number {n},{'good' if n % 2 else 'bad'}" for n in range(40)]
             (tmp_path / f"{name}_{split}.csv").write_text("\n".join([header, *lines]) + "\n", "utf-8")
-    code, out, err = call("check", tmp_path / "reviews.toml")
+    code, _, err = call("check", tmp_path / "reviews.toml")
     assert code == 0, err
 
 

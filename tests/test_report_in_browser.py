@@ -235,8 +235,9 @@ def test_texts_of_the_data_are_texts(mark, opened, tmp_path):
 # ---- paper, phone, dark ----------------------------------------------------------------------------------------------
 
 
-def test_it_prints_with_everything_that_was_folded(study, opened):
-    page = opened(study[0])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_it_prints_with_everything_that_was_folded(scripts, study, opened):
+    page = opened(study[0], java_script_enabled=scripts)
     closed = page.locator("details:not([open])").count()
     printed = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
     shown = " ".join(" ".join(sheet.extract_text() for sheet in printed.pages).split())
