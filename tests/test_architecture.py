@@ -95,7 +95,7 @@ ALLOWED = {
         "analyse", "material", "report_analyses",
     },
     "results": {"results_file", "tables", "plots", "report", "markup"},
-    "notebook": {"conduct", "estimate", "execute", "progress", "results", "study", "study_file"},
+    "notebook": {"answer", "conduct", "estimate", "execute", "model", "progress", "results", "study", "study_file"},
     "__main__": {"cli"},
     "cli": {
         "__init__", "find", "conduct", "results_file", "progress", "estimate", "answer", "score", "tables",

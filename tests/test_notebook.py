@@ -4,8 +4,10 @@ import json
 import shutil
 
 import pytest
+from typer.testing import CliRunner
 
 import manyheads
+from manyheads.cli import app
 from manyheads.estimate import planned, planned_lines
 
 
@@ -117,3 +119,48 @@ def test_methods_of_ones_own_and_runs_that_fail(done, little, tmp_path):
     lost = results.frame().query("arm == 'broken'")
     assert set(lost.status) == {"failed"} and set(lost.reason) == {"it is broken"} and lost.score.isna().all()
     assert "failed" in str(results.table)
+
+
+def test_a_model_answers_as_the_command_does(done, tmp_path):
+    _, results = done
+    folder = results.model("joint", seed=1)
+    model = manyheads.Model.open(folder)
+    assert model.tasks == ("food", "questions") and repr(model) == "Model(tasks food, questions)"
+    texts = ["The soup was cold.", "A wonderful evening, and the cook was excellent."]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    printed = CliRunner().invoke(app, ["predict", str(folder), str(tmp_path / "texts.jsonl"), "--task", "food"]).stdout
+    answers = model.answer(texts, "food")
+    assert answers == [json.loads(line) for line in printed.splitlines()]
+    assert [one["id"] for one in answers] == ["1", "2"] and answers[0]["label"] in ("negative", "positive")
+    assert model.answer([], "food") == []
+
+
+def test_a_model_is_asked_several_tasks_at_once(done):
+    model = manyheads.Model.open(done[1].model("joint", seed=1))
+    both = {"id": "q", "text": "The soup was cold.", "question": "What was cold?", "context": "The soup was cold."}
+    (answer,) = model.answer([both], ["food", "questions"])
+    assert answer["id"] == "q" and answer.keys() == {"id", "food", "questions"}
+    (alone,) = model.answer([both], "questions")
+    assert alone == {"id": "q", **answer["questions"]}
+
+
+def test_more_questions_than_are_answered_at_a_time_keep_their_order(done, monkeypatch):
+    model = manyheads.Model.open(done[1].model("joint", seed=1))
+    texts = [f"The soup was {word}." for word in ("cold", "hot", "old", "new", "fine")]
+    whole = model.answer(texts, "food")
+    monkeypatch.setattr("manyheads.answer.CHUNK", 2)
+    parts = model.answer(iter(texts), "food")
+    assert [one["id"] for one in parts] == ["1", "2", "3", "4", "5"]
+    assert [one["label"] for one in parts] == [one["label"] for one in whole]
+
+
+def test_what_is_wrong_with_questions_is_told_at_once(done):
+    model = manyheads.Model.open(done[1].model("joint", seed=1))
+    with pytest.raises(manyheads.StudyError) as error:
+        model.answer(["fine", "", {"text": float("nan")}, {"texts": "x"}], "food")
+    assert [problem.where for problem in error.value.problems] == ["question 2", "question 3", "question 4"]
+    assert '"text" should be a text that is not empty' in str(error.value)
+    with pytest.raises(manyheads.StudyError, match=r'the model has no task "foods".*food'):
+        model.answer(["fine"], "foods")
+    with pytest.raises(manyheads.StudyError, match="name at least one task"):
+        model.answer(["fine"], [])

@@ -78,7 +78,7 @@ def normal(text: str) -> list[str]:
 
 def test_what_is_printed_is_what_the_page_shows(ran):
     shown, _, _ = ran
-    assert len(shown) == 9
+    assert len(shown) == 10
     for said, out in shown:
         assert normal(said) == normal(out)
         assert out.strip()

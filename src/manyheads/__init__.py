@@ -1,6 +1,7 @@
 """Are many heads better than one? Train several language tasks on one shared encoder, and compare it with one each.
 
-In Python, a notebook for instance: `manyheads.Study.read(file).run()`, and `manyheads.open_results(folder)`.
+In Python, a notebook for instance: `manyheads.Study.read(file).run()`, `manyheads.open_results(folder)`, and
+`manyheads.Model.open(folder).answer(texts, task)`.
 """
 
 from importlib import import_module
@@ -9,7 +10,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 # What Python users find here, and where; loaded when it is first asked for, since `import manyheads` must be quick.
-_PLACES = {"Study": "notebook", "Results": "results", "open_results": "results", "StudyError": "types"}
+_PLACES = {
+    "Study": "notebook", "Model": "notebook", "Results": "results", "open_results": "results", "StudyError": "types",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

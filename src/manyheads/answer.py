@@ -26,14 +26,38 @@ def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = Non
     :raises StudyError: If the folder holds no model, a task is not in it, or lines are not what the heads ask for.
     """
     opened = open_model(model, code)
-    for task in tasks:
-        if task not in opened.tasks:
-            raise StudyError([Problem("--task", f'the model has no task "{task}"', "", find.close(task, opened.tasks))])
-    if not tasks:
-        raise StudyError([Problem("--task", "name at least one task", "", f"There are: {', '.join(opened.tasks)}.")])
+    _check_tasks(opened, tasks, "--task")
     with _opened(file) as stream:
         for lines in _chunks(_examples(stream, file, opened, tasks)):
             yield from answers(opened, tasks, lines)
+
+
+def replies(model: MultiTaskModel, tasks: Sequence[str], questions: Iterable[Any]) -> list[dict[str, Any]]:
+    """The same for questions that are Python values: what a line would hold, or a text alone.
+
+    :raises StudyError: If a task is not in the model, or questions are not what the heads ask for.
+    """
+    _check_tasks(model, tasks, "task")
+    problems, lines = list[Problem](), list[dict[str, Any]]()
+    for number, question in enumerate(questions, 1):
+        example = {"text": question} if isinstance(question, str) else question
+        found = _checked(example, f"question {number}", str(number), model, tasks)
+        if isinstance(found, dict):
+            lines.append(found)
+        else:
+            problems += found
+    if problems:
+        raise StudyError(problems[:MOST])
+    parts = (lines[start : start + CHUNK] for start in range(0, len(lines), CHUNK))
+    return [reply for part in parts for reply in answers(model, tasks, part)]
+
+
+def _check_tasks(model: MultiTaskModel, tasks: Sequence[str], where: str) -> None:
+    for task in tasks:
+        if task not in model.tasks:
+            raise StudyError([Problem(where, f'the model has no task "{task}"', "", find.close(task, model.tasks))])
+    if not tasks:
+        raise StudyError([Problem(where, "name at least one task", "", f"There are: {', '.join(model.tasks)}.")])
 
 
 def _opened(file: str) -> TextIO:
@@ -78,6 +102,13 @@ def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str])
         return [
             Problem(where, f"not a line of JSON: {error}", shown(line.strip()), 'For example {"text": "A fine film."}')
         ]
+    return _checked(example, where, where.rsplit(":", 1)[1], model, tasks)
+
+
+def _checked(
+    example: Any, where: str, number: str, model: MultiTaskModel, tasks: Sequence[str]
+) -> dict[str, Any] | list[Problem]:
+    """A question with an id, its number if it has none; or what is wrong with it."""
     if not isinstance(example, dict):
         return [Problem(where, "should be a JSON object", shown(example), 'For example {"text": "A fine film."}')]
     problems = []
@@ -90,7 +121,7 @@ def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str])
             if not good(example.get(column)):
                 what = f'"{column}" should be {wanted}'
                 problems.append(Problem(where, what, shown(example.get(column)), f"The task {task} asks for it."))
-    return problems or {**example, "id": example.get("id", where.rsplit(":", 1)[1])}
+    return problems or {**example, "id": example.get("id", number)}
 
 
 def _asked(model: MultiTaskModel, task: str) -> list[str]:

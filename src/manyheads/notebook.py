@@ -1,15 +1,17 @@
-"""A study from Python, in a notebook for instance: read, check, run. The commands do the same from a shell."""
+"""From Python, in a notebook for instance: read, check and run a study, and ask a model. The commands do the same."""
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from manyheads.answer import replies
 from manyheads.conduct import conduct
 from manyheads.estimate import planned, planned_lines
 from manyheads.execute import HUNG
+from manyheads.model import MultiTaskModel, open_model
 from manyheads.progress import Progress
 from manyheads.results import Results
 from manyheads.study import Study as Settings
@@ -120,6 +122,43 @@ class Study:
     def __repr__(self) -> str:
         arms, seeds = ", ".join(self.settings.arms), ", ".join(map(str, self.settings.seeds))
         return f"Study({str(self.path)!r}: arms {arms}; tasks {', '.join(self.settings.tasks)}; seeds {seeds})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Model:
+    """A trained model; `Model.open(folder)` opens one, `results.model(arm, seed)` says where it is.
+
+    :param network: The encoder and the heads, a `torch.nn.Module`.
+    """
+
+    network: MultiTaskModel
+
+    @classmethod
+    def open(cls, folder: Place, *, code: Place | None = None) -> "Model":
+        """Open what a run left in its folder `model`.
+
+        :param code: A folder with methods of one's own, if the model has some.
+        :raises StudyError: If the folder holds no model.
+        """
+        return cls(open_model(Path(folder), _path(code)))
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it can be asked."""
+        return tuple(self.network.tasks)
+
+    def answer(self, questions: Iterable[str | Mapping[str, Any]], task: str | Sequence[str]) -> list[dict[str, Any]]:
+        """One answer for each question, as `manyheads predict` prints them.
+
+        :param questions: Texts; or dicts with what the task asks for, such as `question` and `context`, maybe an `id`.
+        :param task: A task; of several, each answer has a part for each, and they share one pass of the encoder.
+        :raises StudyError: If the model has no such task, or questions are not what it asks for; all at once.
+        """
+        given = [question if isinstance(question, str) else dict(question) for question in questions]
+        return replies(self.network, [task] if isinstance(task, str) else list(task), given)
+
+    def __repr__(self) -> str:
+        return f"Model(tasks {', '.join(self.tasks)})"
 
 
 def _path(given: Place | None) -> Path | None:

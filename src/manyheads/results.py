@@ -147,7 +147,7 @@ class Results:
         return path if path.is_file() else report.write(self.content, self.folder)
 
     def model(self, arm: str, seed: int, task: str | None = None) -> Path:
-        """The folder of a trained model, for `manyheads predict`.
+        """The folder of a trained model, for `manyheads.Model.open` and `manyheads predict`.
 
         :param task: Which one, if the arm has one model per task.
         :raises StudyError: If there is no such run, or it did not finish.
