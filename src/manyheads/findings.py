@@ -68,7 +68,8 @@ def _table(grid: Grid, path: str | None) -> dict[str, Any]:
     if any(len(row) != len(columns) for row in grid.rows):
         raise ValueError(f"table {grid.name}: a row is not as wide as the {len(columns)} columns")
     return {
-        "kind": "table", "name": grid.name, "note": grid.note, "csv": path, "total": len(grid.rows),
+        "kind": "table", "name": grid.name, "title": grid.title, "folded": grid.folded, "note": grid.note,
+        "csv": path, "total": len(grid.rows),
         "columns": [{"title": column.title, "kind": column.kind} for column in columns],
         "rows": [[_value(value) for value in row] for row in grid.rows[: grid.shown]],
     }  # fmt: skip

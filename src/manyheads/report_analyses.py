@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from manyheads.drawing import Figure, points
-from manyheads.markup import Cell, chance, chip, few, figure, gain, link, note, share, table, text
+from manyheads.markup import Cell, chance, chip, few, figure, fold, gain, link, note, share, table, text
 
 FOLDED_FROM = 160
 """Characters; a longer text is folded to its beginning, or to what stands around its mark."""
+WIDE_FROM = 60
+"""Characters; a longer text gets a wide column."""
 _SHOW: dict[str, Callable[[float], str]] = {"points": points, "gain": gain, "share": share, "chance": chance}
 
 
@@ -57,8 +59,12 @@ def _part(analysis: str, part: Mapping[str, Any]) -> str:
     shows = [_shown_as(column["kind"], values) for column, values in zip(part["columns"], columns, strict=False)]
     rows = [[show(value) for show, value in zip(shows, row, strict=True)] for row in part["rows"]]
     heads = [text(column["title"]) for column in part["columns"]]
-    shown = table(part["name"], heads, rows, name=f"analysis-{text(analysis)}-{text(part['name'])}")
-    return (shown or note("There is nothing to show.")) + _below(part)
+    title = part["title"] or part["name"]
+    shown = table(title, heads, rows, name=f"analysis-{text(analysis)}-{text(part['name'])}")
+    body = (shown or note("There is nothing to show.")) + _below(part)
+    if part["folded"]:
+        return fold(f"{text(title)} <small>{few(part['total'], 'row')}</small>", body)
+    return f"<h3>{text(title)}</h3>\n{body}" if part["title"] else body
 
 
 def _below(part: Mapping[str, Any]) -> str:
@@ -83,7 +89,8 @@ def _shown_as(kind: str, values: Sequence[Any]) -> Callable[[Any], Cell]:
             return Cell("–", None, "number" if numeric else "")
         if kind == "verdict":
             return Cell(chip(value), value)
-        return Cell(_words(value), value["text"][:80] if isinstance(value, Mapping) else value[:80])
+        words = value if isinstance(value, str) else value["text"]
+        return Cell(_words(value), words[:80], "text" if len(words) > WIDE_FROM else "")
 
     return cell
 

@@ -162,6 +162,8 @@ Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 class _Table(_Part):
     kind: Literal["table"]
     name: Name
+    title: str
+    folded: bool
     note: str
     csv: Place | None
     total: Count

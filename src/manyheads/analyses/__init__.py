@@ -54,9 +54,11 @@ class Grid:
 
     :param name: Of the file, and of the table in the page.
     :param rows: As wide as `columns`, the most telling first.
+    :param title: What stands above it.
     :param note: What a person has to know to read it.
     :param csv: Whether it is written as a file too.
     :param shown: How many rows stand in the page. It says how many more there are; the file holds all.
+    :param folded: Whether it is folded away under its title, for what not everybody wants to see.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Grid:
     note: str = ""
     csv: bool = True
     shown: int = 100
+    title: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)

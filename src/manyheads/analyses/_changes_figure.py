@@ -7,6 +7,7 @@ from manyheads import drawing
 from manyheads.analyses._changes import Changes
 from manyheads.drawing import INK, MUTED, ROW, SERIES, Figure, clean
 
+GAP = "\N{NO-BREAK SPACE}" * 4
 LONGEST = 20
 """Characters of a group's name."""
 
@@ -48,7 +49,7 @@ def group_figure(task: str, metric: str, groups: Sequence[Row]) -> Figure:
             low, high = one.interval or (0, 0)
             colour, marker = (SERIES[0], "^") if low > 0 else (SERIES[1], "v") if high < 0 else (MUTED, "o")
             drawing.whisker(axes, at, entry, "difference", marker, colour)
-        axes.set_xlabel(f"← worse      {metric} × 100, 95 % interval      better →")
+        axes.set_xlabel(f"← worse{GAP}{metric} × 100, 95 % interval{GAP}better →")
         told = [f"{one.by} {one.name}: {100 * one.changes.difference():+.1f}" for _, one in rows if one.changes.total]
         reading = (
             "Each mark is the change of the score in a group of examples, its line the 95 % interval over seeds and "

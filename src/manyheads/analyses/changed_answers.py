@@ -87,15 +87,14 @@ class ChangedAnswers(Analysis):
         title = f"Answers that changed: {names[0]} → {names[1]}"
         if not found:
             return Finding(title, f"Nothing can be said of {before} and {after}: {'; '.join(left_out)}.", [])
-        sentence = "; ".join(_sentence(one, names[1]) for one in found)
         parts: list[Any] = [_reading(found[0].changes.seeds), *(f"Left out: {why}." for why in left_out)]
         parts += [_counts(found, names), _sureness(found)]
         for one in found:
             groups = _groups(one)
             parts += [group_figure(one.task, one.metric, groups)] if groups else []
             parts += [_group_table(one, groups, names)] if groups else []
-            parts.append(self._examples(one, names))
-        return Finding(title, f"{sentence[0].upper()}{sentence[1:]}.", parts)
+            parts.append(self._examples(one, names, folded=len(found) > 1))
+        return Finding(title, _sentence(found, names[1]), parts)
 
     def _compared(self, material: Material, task: str, arms: Sequence[str]) -> _Compared | str:
         """Both arms' answers; or why there is nothing to compare."""
@@ -119,14 +118,14 @@ class ChangedAnswers(Analysis):
                 return _Compared(task, metric, changes, (answers[0], answers[1]), rows, grouped(rows))
         return f"no metric of {task} is a sum over its examples ({', '.join(wanted)})"
 
-    def _examples(self, one: _Compared, names: Sequence[str]) -> Grid:
+    def _examples(self, one: _Compared, names: Sequence[str], folded: bool) -> Grid:
         """Every example that changed, the most consistent first."""
         changes, rows = one.changes, one.rows
         changed = np.flatnonzero(changes.better + changes.worse)
         order = sorted(changed.tolist(), key=lambda at: (-abs(changes.net[at]), -abs(changes.gains[at]), at))
         headings = list(asked(rows[0]))
         columns = [
-            headings[0], "Right answer", *names, "Change", "Seeds better", "Seeds worse", Column("Sure", "share"),
+            headings[0], "Right answer", *names, "Change", "Better in", "Worse in", Column("Sure", "share"),
             Column("Gain", "gain"), *headings[1:], *one.groups, "id",
         ]  # fmt: skip
         sure = {(level, sign): changes.sure(level, sign) for level in range(1, changes.seeds + 1) for sign in (1, -1)}
@@ -134,20 +133,22 @@ class ChangedAnswers(Analysis):
         for at in order:
             row, net = rows[at], int(changes.net[at])
             told = [together([said(lines[at], row) for lines in of_arm]) for of_arm in one.answers]
-            words = one.words[0] if net > 0 else one.words[1] if net < 0 else "both ways"
+            words = one.words[0] if net > 0 else one.words[1] if net < 0 else "changed both ways"
+            words = words if abs(net) >= changes.most or not net else f"sometimes {words}"
             texts = list(asked(row).values())
             lines.append([
                 texts[0], right(one.answers[0][0][at], row), *told, words, int(changes.better[at]),
                 int(changes.worse[at]), sure.get((abs(net), 1 if net > 0 else -1)), float(changes.gains[at]),
                 *texts[1:], *(groups[at] for groups in one.groups.values()), str(row["id"]),
             ])  # fmt: skip
-        note = f"{one.task}: the examples that changed in any seed, the most consistent first. " + _ANSWERS
-        return Grid(f"examples-{one.task}"[:64], columns, lines, note, shown=self.shown)
+        title = f"{one.task}: the answers that changed in any seed, the most consistent first"
+        return Grid(f"examples-{one.task}"[:64], columns, lines, _ANSWERS, shown=self.shown, title=title, folded=folded)
 
 
 _ANSWERS = (
-    "Where the seeds of an arm answer differently, the most frequent answers stand there with how often. Sure: which "
-    "share of the examples that changed at least so consistently is more than chance."
+    "Better in and worse in: how many seeds. Sure: which share of the examples that changed at least so consistently "
+    "is more than chance. Where the seeds of an arm answer differently, the most frequent answers stand there with in "
+    "how many of them (×2)."
 )
 
 
@@ -164,16 +165,21 @@ def _reading(seeds: int) -> str:
     )
 
 
-def _sentence(one: _Compared, name: str) -> str:
-    changes = one.changes
-    fixed, broken = (changes.count(changes.most, sign) for sign in (1, -1))
-    over = "with its one seed" if changes.seeds == 1 else f"consistently over {changes.seeds} seeds"
-    words = ("fixes", "breaks") if one.words[0] == "fixed" else ("improves", "worsens")
-    chance = changes.by_chance(changes.most)
-    return (
-        f"{name} {words[0]} {fixed:,} and {words[1]} {broken:,} of the {counted(len(changes.weights), 'answer')} to "
-        f"{one.task} {over}, where chance alone would give about {_about(chance)} each way"
-    )
+def _sentence(found: Sequence[_Compared], name: str) -> str:
+    """The counts of up to three tasks; the others are in the table."""
+    told = []
+    for one in found[:3]:
+        changes = one.changes
+        words = ("fixes", "breaks") if one.words[0] == "fixed" else ("improves", "worsens")
+        fixed, broken = (changes.count(changes.most, sign) for sign in (1, -1))
+        told.append(
+            f"{words[0]} {fixed:,} and {words[1]} {broken:,} of the {counted(len(changes.weights), 'answer')} to "
+            f"{one.task} (chance alone: about {_about(changes.by_chance(changes.most))} each)"
+        )
+    seeds = found[0].changes.seeds
+    over = "With one seed" if seeds == 1 else f"Consistently over {seeds} seeds"
+    more = f"; {counted(len(found) - 3, 'more task')} in the table" if len(found) > 3 else ""
+    return f"{over}, “{name}” {'; it '.join(told)}{more}."
 
 
 def _about(number: float) -> str:
@@ -187,20 +193,21 @@ def _counts(found: Sequence[_Compared], names: Sequence[str]) -> Grid:
         changes, interval = one.changes, one.changes.interval(one.clusters)
         scores = [float(part.sum()) / (changes.seeds * changes.total) for part in (changes.before, changes.after)]
         rows.append([
-            one.task, one.metric, len(changes.weights), changes.seeds, *scores, changes.gained(), -changes.lost(),
-            changes.difference(), *(interval or (None, None)), changes.count(changes.most, 1),
-            changes.count(changes.most, -1), changes.by_chance(changes.most),
+            one.task, one.metric, len(changes.weights), changes.count(changes.most, 1),
+            changes.count(changes.most, -1), changes.by_chance(changes.most), *scores, changes.gained(),
+            -changes.lost(), changes.difference(), *(interval or (None, None)),
         ])  # fmt: skip
     columns = [
-        "Task", "Metric", "Examples", "Seeds", *(Column(name, "points") for name in names), Column("Gained", "gain"),
-        Column("Lost", "gain"), Column("Difference", "gain"), Column("from", "gain"), Column("to", "gain"),
-        "Fixed", "Broken", "By chance, each",
+        "Task", "Metric", "Examples", "Fixed", "Broken", "By chance", *(Column(name, "points") for name in names),
+        Column("Gained", "gain"), Column("Lost", "gain"), Column("Difference", "gain"), Column("from", "gain"),
+        Column("to", "gain"),
     ]  # fmt: skip
     note = (
-        "Scores, gains and losses are times 100 and means over the seeds; gained and lost add up to the difference, "
-        "which has a 95 % interval. Fixed and broken count the examples that changed consistently."
+        "Fixed and broken count the examples that changed consistently; by chance alone there would be about so many "
+        "of each. Scores, gains and losses are times 100 and means over the seeds; gained and lost add up to the "
+        "difference, which has a 95 % interval."
     )
-    return Grid("counts", columns, rows, note)
+    return Grid("counts", columns, rows, note, title="What was gained and what was lost")
 
 
 def _sureness(found: Sequence[_Compared]) -> Grid:
@@ -213,14 +220,14 @@ def _sureness(found: Sequence[_Compared]) -> Grid:
             sure = [changes.sure(level, sign) for sign in (1, -1)]
             rows.append([one.task, level, counts[0], counts[1], changes.by_chance(level), *sure])
     columns = [
-        "Task", "At least so many seeds more", "Fixed", "Broken", "By chance, each", Column("Sure: fixed", "share"),
+        "Task", "Seeds, at least", "Fixed", "Broken", "By chance, each", Column("Sure: fixed", "share"),
         Column("Sure: broken", "share"),
     ]  # fmt: skip
     note = (
         "By chance: how many would change so consistently, in each direction, if it were a toss of a coin which arm "
         "answers better under a seed. Sure: which share of the examples is more than that."
     )
-    return Grid("sure", columns, rows, note)
+    return Grid("sure", columns, rows, note, title="How sure: consistent changes against chance", folded=True)
 
 
 def _groups(one: _Compared) -> list[Row]:
@@ -249,7 +256,8 @@ def _group_table(one: _Compared, groups: Sequence[Row], names: Sequence[str]) ->
         Column("from", "gain"), Column("to", "gain"), "Fixed", "Broken",
     ]  # fmt: skip
     note = (
-        f"{one.task}: {one.metric} in groups of examples, with 95 % intervals over seeds and examples. They are not "
-        "corrected for how many groups there are: expect one in twenty to miss."
+        "With 95 % intervals over seeds and examples. They are not corrected for how many groups there are: expect one "
+        "in twenty to miss."
     )
-    return Grid(f"groups-{one.task}"[:64], columns, rows, note)
+    title = f"{one.task}: {one.metric} in groups of examples"
+    return Grid(f"groups-{one.task}"[:64], columns, rows, note, title=title, folded=True)

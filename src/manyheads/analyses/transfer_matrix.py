@@ -70,7 +70,7 @@ def _sentence(cells: Cells) -> str:
         parts.append(f"{', '.join(told)}{more}" if sure else f"no task {verdict} another for sure")
     unclear = sum(cell["verdict"] == "cannot tell" for cell in cells.values())
     none = sum(cell["verdict"] == "no difference" for cell in cells.values())
-    rest = [f"{none} make no difference that matters"] if none else []
+    rest = [f"{none} make{'s' if none == 1 else ''} no difference that matters"] if none else []
     rest += [f"{unclear} cannot be told with these seeds and examples"] if unclear else []
     tail = f"; of {counted(len(cells), 'direction')}, {' and '.join(rest)}" if rest else ""
     text = f"{parts[0]}; {parts[1]}{tail}."
@@ -98,7 +98,7 @@ def _table(tasks: Sequence[str], cells: Cells) -> Grid:
         "Seeds that would do",
     ]  # fmt: skip
     note = "Differences to the task alone, times 100, with 95 % intervals over seeds and examples."
-    return Grid("matrix", columns, rows, note)
+    return Grid("matrix", columns, rows, note, title="Every direction")
 
 
 def _summary(tasks: Sequence[str], cells: Cells) -> Grid:
@@ -119,7 +119,7 @@ def _summary(tasks: Sequence[str], cells: Cells) -> Grid:
         Column("with it", "gain"), Column("Verdict", "verdict"),
     ]  # fmt: skip
     note = "Means over the partners, of each task's own metric times 100. The best of several looks better than it is."
-    return Grid("tasks", columns, rows, note)
+    return Grid("tasks", columns, rows, note, title="What each task gains and gives")
 
 
 def _known(cells: Cells, target: str, partner: str) -> float | None:
