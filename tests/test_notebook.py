@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -93,6 +95,19 @@ def test_data_is_where_the_variable_says_unless_it_is_given(done, monkeypatch, t
     study.check()
     study.check(data="elsewhere")
     assert [str(one) for one in asked] == ["None", str(tmp_path), "elsewhere"]
+
+
+def test_a_script_that_each_worker_would_run_again_is_refused_workers(done, monkeypatch, tmp_path):
+    study, results = done
+    script = tmp_path / "script.py"
+    script.write_text("import manyheads\nmanyheads.Study.read('x.toml').run(workers=2)\n", "utf-8")
+    monkeypatch.setitem(sys.modules, "__main__", SimpleNamespace(__file__=str(script)))
+    with pytest.raises(manyheads.StudyError, match=r"script\.py: each worker imports this script"):
+        study.run(out=tmp_path / "out", workers=2)
+    assert not (tmp_path / "out").exists()
+    assert study.run(out=results.folder).content == results.content  # without workers it may
+    script.write_text("if __name__ == '__main__':\n    pass\n", "utf-8")
+    assert study.run(out=results.folder, workers=2).content == results.content
 
 
 BROKEN = '''

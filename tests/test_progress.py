@@ -22,3 +22,11 @@ def test_steps_begin_anew_after_tokenising():
         progress.expect(7)
         (task,) = progress.bars.tasks
     assert (task.completed, task.total, task.fields["unit"]) == (0, 7, "steps")
+
+
+def test_a_notebook_gets_plain_lines_too(monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    stream = io.StringIO()
+    with Progress(stream) as progress:
+        progress.say("9 runs in runs/little")
+    assert stream.getvalue() == "9 runs in runs/little\n"

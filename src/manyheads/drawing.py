@@ -46,7 +46,7 @@ class Sheet(matplotlib.figure.Figure):
     def _repr_png_(self) -> bytes:
         target = io.BytesIO()
         with house_look():
-            self.savefig(target, format="png", dpi=144)
+            self.savefig(target, format="png", dpi=100)
         return target.getvalue()
 
 

@@ -97,8 +97,8 @@ class Study:
         :param out: Where results go; `runs/<study>` by default.
         :param data: A folder with datasets in the layout of the Hub; without, $MANYHEADS_DATA.
         :param workers: Runs at the same time, each in a process of its own; with 0, this process does them one after
-            another. A script needs `if __name__ == "__main__":` around everything else to have workers: each of them
-            imports it anew. A notebook does not.
+            another. A script that has workers keeps its program under `if __name__ == "__main__":`, since each of them
+            imports it anew; a notebook need not.
         :param fresh: Start anew in a new folder beside the old one.
         :param retry_failed: Do the runs again that failed before, and what is left.
         :param hung_after: Minutes without a sign of life until a run has failed.
@@ -106,6 +106,7 @@ class Study:
             that fail while they train raise nothing: they are in `failed` of the results.
         """
         self._unchanged()
+        _check_script(workers)
         with Progress(sys.stderr) as progress:
             content, folder, _ = conduct(
                 self.path, _path(out), _data(data), self.code, workers=workers, fresh=fresh, progress=progress,
@@ -122,6 +123,17 @@ class Study:
     def __repr__(self) -> str:
         arms, seeds = ", ".join(self.settings.arms), ", ".join(map(str, self.settings.seeds))
         return f"Study({str(self.path)!r}: arms {arms}; tasks {', '.join(self.settings.tasks)}; seeds {seeds})"
+
+
+def _check_script(workers: int) -> None:
+    """Refuse workers to a script that would start itself anew in each of them: every run would fail."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if not workers or script is None or not Path(script).is_file():
+        return
+    if b"__name__" not in Path(script).read_bytes():
+        what = "each worker imports this script, and would run it again"
+        remedy = 'Put what it does under `if __name__ == "__main__":`, or use workers=0.'
+        raise StudyError([Problem(script, what, "", remedy)])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
