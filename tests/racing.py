@@ -14,7 +14,12 @@ from manyheads.progress import Progress
 
 SERVER = multiprocessing.get_context("forkserver")
 """Processes that begin quickly and share nothing: each is forked from one that has imported what they need."""
-SERVER.set_forkserver_preload(["manyheads.conduct", "manyheads.encoders.pretrained", "manyheads.progress", "racing"])
+SERVER.set_forkserver_preload([
+    "manyheads.conduct", "manyheads.encoders.pretrained", "manyheads.datasets.small_world", "manyheads.heads.span",
+    "manyheads.heads.classification", "manyheads.sharing.hard", "manyheads.sharing.sluice",
+    "manyheads.weighting.pcgrad",
+    "datasets", "transformers.models.bert.modeling_bert", "racing", "torture",
+])  # fmt: skip
 
 
 def race(path, start, results):
