@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from manyheads.drawing import Figure, points
-from manyheads.markup import Cell, chance, chip, few, figure, fold, gain, link, note, share, table, textfrom manyheads.svg import svg_problem
+from manyheads.markup import Cell, chance, chip, few, figure, fold, gain, link, note, share, table, text
+from manyheads.svg import svg_problem
 
 FOLDED_FROM = 160
 """Characters; a longer text is folded to its beginning, or to what stands around its mark."""
