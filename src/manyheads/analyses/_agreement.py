@@ -4,7 +4,7 @@ V words, k pairs of models.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
@@ -36,9 +36,10 @@ def across(one: Seeds, other: Seeds) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def within(one: Seeds) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The first seed of a model with the second, the third with the fourth: each is used once."""
+    """Each seed of a model with its next one, the last with the first: each is used twice. Of two seeds, one pair."""
     seeds = list(one)
-    return [(one[seeds[at]], one[seeds[at + 1]]) for at in range(0, len(seeds) - 1, 2)]
+    pairs = list(zip(seeds, seeds[1:] + seeds[:1], strict=True))
+    return [(one[first], one[second]) for first, second in pairs[: 1 if len(seeds) == 2 else None] if first != second]
 
 
 def same_start(one: Seeds, other: Seeds) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -87,12 +88,16 @@ def _smaller_before(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def spearman(pairs: Sequence[tuple[np.ndarray, np.ndarray]], resamples: int) -> Correlation:
-    """The mean of Spearman's rho over pairs."""
-    return _mean([Measure("pearson", np.stack([ranks(one), ranks(other)], axis=1)) for one, other in pairs], resamples)
+def spearman(pairs: Sequence[tuple[np.ndarray, np.ndarray]], resamples: int, *, twice: bool = False) -> Correlation:
+    """The mean of Spearman's rho over pairs.
+
+    :param twice: Whether each seed is in two of the pairs, as in `within`.
+    """
+    measures = [Measure("pearson", np.stack([ranks(one), ranks(other)], axis=1)) for one, other in pairs]
+    return _mean(measures, resamples, twice)
 
 
-def kendall(pairs: Sequence[tuple[np.ndarray, np.ndarray]], resamples: int) -> Correlation:
+def kendall(pairs: Sequence[tuple[np.ndarray, np.ndarray]], resamples: int, *, twice: bool = False) -> Correlation:
     """The mean of Kendall's tau over pairs.
 
     In a resample each word's share of the words that are ordered alike stays that of the whole, which changes the
@@ -103,13 +108,17 @@ def kendall(pairs: Sequence[tuple[np.ndarray, np.ndarray]], resamples: int) -> C
     for one, other in pairs:
         shares = concordance(one, other)
         measures.append(Measure("mean", (2 * shares - shares.mean())[:, None]))
-    return _mean(measures, resamples)
+    return _mean(measures, resamples, twice)
 
 
-def _mean(measures: Sequence[Measure], resamples: int) -> Correlation:
+def _mean(measures: Sequence[Measure], resamples: int, twice: bool) -> Correlation:
+    """With r = m + a + b + e of a pair, a and b due to its seeds, k pairs in a ring of k seeds have a mean of variance
+    (4 Var(a) + Var(e)) / k, and pairs of their own (2 Var(a) + Var(e)) / k: twice that is never too little."""
     words = len(measures[0].items)
     scores, resampled = resample(measures, None, resamples=resamples)
     found = spread(scores, resampled, words)
+    if found and twice:
+        found = replace(found, between=2 * found.between)
     interval = found.interval() if found else None
     clipped = None if interval is None else (max(-1.0, interval[0]), min(1.0, interval[1]))
     return Correlation(float(np.mean(scores)), clipped)
@@ -133,14 +142,18 @@ def permuted(one: np.ndarray, other: np.ndarray, permutations: int, seed: int = 
     """Two-sided permutation tests of rho and tau; the order as it is counts as one of the permutations."""
     rng = np.random.default_rng(seed)
     first, second = (each - each.mean() for each in (ranks(one), ranks(other)))
-    observed = abs(first @ second) * (1 - 1e-12), abs(float(kendalltau(one, other).statistic)) * (1 - 1e-12)
+    observed = abs(first @ second) * (1 - 1e-12), abs(_tau(one, other)) * (1 - 1e-12)
     counts = np.ones(2)
     for _ in range(permutations):
         order = rng.permutation(len(one))
         counts[0] += abs(first @ second[order]) >= observed[0]
-        counts[1] += abs(float(kendalltau(one, other[order]).statistic)) >= observed[1]
+        counts[1] += abs(_tau(one, other[order])) >= observed[1]
     rho, tau = (counts / (permutations + 1)).tolist()
     return rho, tau
+
+
+def _tau(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.asarray(kendalltau(one, other))[0])
 
 
 def shared_first(pairs: Sequence[tuple[np.ndarray, np.ndarray]], first: int) -> float:
@@ -154,4 +167,4 @@ def shared_first(pairs: Sequence[tuple[np.ndarray, np.ndarray]], first: int) -> 
 
 def rho(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's correlation of two scores."""
-    return float(spearmanr(one, other).statistic)
+    return float(np.asarray(spearmanr(one, other))[0])

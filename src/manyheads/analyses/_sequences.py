@@ -100,4 +100,3 @@ def pooled(model: Any, task: str, texts: Texts) -> np.ndarray:
         for rows, tokens in texts.passes():
             found[rows] = model.sharing({task: tokens})[task].pooled(head.pooling).float().numpy()
     return found
-

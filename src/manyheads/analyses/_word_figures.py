@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from manyheads import drawing
 from manyheads.analyses._agreement import across
 from manyheads.analyses._word_pairs import SUM, Agreement
-from manyheads.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, clean
+from manyheads.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, clean
 from manyheads.metrics import ranks
 
 POINTS = 300
@@ -76,7 +77,13 @@ def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str
         return drawing.finish(sheet, name, title, reading, f"{title}. {told}.")
 
 
-def _panel(sheet, axes, one: Agreement, place: tuple[float, float, float], ceilings: Mapping[str, float]) -> None:
+def _panel(
+    sheet: Sheet, axes: Axes, one: Agreement, place: tuple[float, float, float], ceilings: Mapping[str, float]
+) -> None:
+    """A scatter with its heading.
+
+    :param place: Where the panel begins, from the left and from the top, and how tall the sheet is; in points.
+    """
     left, top, tall = place
     assert one.other is not None
     pair = across(one.one.on(one.words), one.other.on(one.words))[0]
@@ -95,8 +102,8 @@ def _panel(sheet, axes, one: Agreement, place: tuple[float, float, float], ceili
     told = ", ".join(_number(ceilings[name]) for name in most)
     heading = f"ρ = {_number(one.rho.value)}" + (f"  (two seeds: {told})" if told else "")
     sheet.text(left / WIDTH, 1 - (top + 14) / tall, clean(heading), weight="bold", size=13)
-    first = [one.words[at] for at in np.argsort(x + y)[:LABELLED]]
-    words = ", ".join(_short(word, 14) for word in first)
+    first = [one.words[at] for at in np.argsort(x + y)[:LABELLED].tolist()]
+    words = ", ".join(_short(str(word), 14) for word in first)
     sheet.text(left / WIDTH, 1 - (top + 33) / tall, "first in both:", size=11, color=MUTED)
     sheet.text(left / WIDTH, 1 - (top + 49) / tall, clean(words), size=11, color=INK)
 

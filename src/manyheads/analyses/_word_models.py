@@ -122,9 +122,7 @@ class WordReader:
         if len(self.material.labels(task) or ()) == 2:
             self._view(found.signs, run, task, words).seeds[run.seed] = given.signed
 
-    def _view(
-        self, views: list[View], run: RunOf, task: str, words: Sequence[str], tasks: Sequence[str] = ()
-    ) -> View:
+    def _view(self, views: list[View], run: RunOf, task: str, words: Sequence[str], tasks: Sequence[str] = ()) -> View:
         for view in views:
             if (view.arm, view.task) == (run.arm, task):
                 return view
@@ -153,7 +151,7 @@ def shared(views: Sequence[View], least: int) -> list[str]:
     known = []
     for view in views:
         defined = np.all([np.isfinite(given) for given in view.seeds.values()], axis=0) & (view.texts >= least)
-        known.append({view.words[at] for at in np.flatnonzero(defined)})
+        known.append({view.words[at] for at in np.flatnonzero(defined).tolist()})
     return [word for word in views[0].words if all(word in each for each in known)]
 
 

@@ -7,7 +7,16 @@ import numpy as np
 
 from manyheads.analyses import Column, Grid, Value
 from manyheads.analyses._agreement import (
-    Correlation, Seeds, across, by_chance, kendall, rho, same_start, shared_first, spearman, within,
+    Correlation,
+    Seeds,
+    across,
+    by_chance,
+    kendall,
+    rho,
+    same_start,
+    shared_first,
+    spearman,
+    within,
 )  # fmt: skip
 from manyheads.analyses._word_models import View, compared, shared
 
@@ -63,7 +72,8 @@ def agreements(score: str, views: Sequence[View], least: int, first: int, permut
         same = p = None
         if of_other is not None:
             p, same = by_chance(given, of_other, permutations), _same(given, of_other)
-        correlations = spearman(pairs, RESAMPLES), kendall(pairs, RESAMPLES)
+        twice = other is None
+        correlations = spearman(pairs, RESAMPLES, twice=twice), kendall(pairs, RESAMPLES, twice=twice)
         made.append(Agreement(score, one, other, words, *correlations, shared_first(sizes, first), same, p))
     return made
 

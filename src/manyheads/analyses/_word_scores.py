@@ -18,10 +18,9 @@ the mean of the others.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 Activation = Literal["sigmoid", "tanh", "relu"]
@@ -55,8 +54,8 @@ class Network:
             return values, 1 - values**2
         return np.maximum(sums, 0), (sums > 0).astype(sums.dtype)
 
-    def logits(self, texts: csr_matrix) -> np.ndarray:
-        """[n, C] of texts [n, V]."""
+    def logits(self, texts: Any) -> np.ndarray:
+        """[n, C] of texts [n, V], dense or sparse."""
         return self.hidden(texts @ self.weights + self.bias)[0] @ self.outputs.T + self.output_bias
 
 
@@ -111,8 +110,8 @@ def averaged(ids: np.ndarray, values: np.ndarray, words: int) -> Gradients:
     return Gradients(np.where(known, size / below, np.nan), np.where(known, signed / below, np.nan), texts)
 
 
-def gradients(network: Network, texts: csr_matrix) -> Gradients:
-    """The gradient times the input of each word, over texts [n, V]."""
+def gradients(network: Network, texts: Any) -> Gradients:
+    """The gradient times the input of each word, over texts [n, V], a `scipy.sparse.csr_matrix`."""
     values, slopes = network.hidden(texts @ network.weights + network.bias)
     logits = values @ network.outputs.T + network.output_bias
     to_hidden = (margins(logits) @ network.outputs * slopes).astype(network.weights.dtype)
