@@ -9,13 +9,16 @@ from tests.test_cli import call
 from tests.test_report import Page
 
 from conftest import STUDY
-from manyheads import report
+from manyheads import drawing, report, report_analyses
 from manyheads.analyses import Column, Finding, Grid, Marked
+from manyheads.conduct import comparison_plan
 from manyheads.drawing import Figure
 from manyheads.findings import LONGEST, told
+from manyheads.material import StudyMaterial
 from manyheads.results_file import read_results
 from manyheads.study_file import read_study
 from manyheads.svg import svg_problem
+from manyheads.tasks import read_tasks
 from manyheads.types import StudyError
 
 PROBE = '''"""Counts answers, for a test."""
@@ -132,7 +135,8 @@ def test_an_analysis_that_fails_does_not_sink_the_study(done, tiny):
     assert code == 1 and "3 finished, 0 to do" in err
     assert "failed: analysis probe: it is" in err and "--retry-failed" not in err
     assert results["analyses"][0]["failed"] == "it is" and results["failed"] == []
-    assert "This analysis failed: it is" in (done / "out" / "report.html").read_text("utf-8")
+    page = (done / "out" / "report.html").read_text("utf-8")
+    assert "This analysis failed: it is" in page and 'Failed: <a href="#analysis-probe">' in page
     code, err, results = analysed(done, tiny, "")
     assert code == 0 and results["analyses"][0]["failed"] is None
 
@@ -162,11 +166,11 @@ def test_answers_that_were_changed_are_refused(done, tiny):
     [
         (
             "[analyses.chnged_answers]",
-            'analyses.chnged_answers: there is no "chnged_answers". Did you mean "changed_an',
+            'analyses.chnged_answers: there is no "chnged_answers". Did you mean "chang',
         ),
         (
             "[analyses.changed_answers]\nshwn = 3",
-            'analyses.changed_answers.shwn: there is no such key. Did you mean "s',
+            "analyses.changed_answers.shwn: there is no such key. Did you mean ",
         ),
         ('[analyses.changed_answers]\nshown = "3"', "analyses.changed_answers.shown: input should be a valid integer"),
         ("[analyses]\nchanged_answers = 3", "analyses.changed_answers: should be a table. Found 3."),
@@ -197,6 +201,64 @@ def test_an_analysis_is_no_part_of_what_a_run_is(done, tiny, tmp_path):
     code, _, err = call("run", path, "--out", done / "out")
     assert code == 0 and "3 finished, 0 to do" in err
     assert read_results(done / "out")["analyses"] == []
+
+
+def material_of(done: Path) -> StudyMaterial:
+    study = read_study(done / "little.toml", done / "code")
+    tasks = read_tasks(study, None)
+    results = read_results(done / "out")
+    return StudyMaterial(done / "out", comparison_plan(study, tasks), results, tasks)
+
+
+def test_material_gives_runs_data_and_models_and_keeps_one_model(done):
+    material = material_of(done)
+    assert [(run.arm, run.tasks) for run in material.runs()] == [
+        ("alone", ("food",)), ("alone", ("questions",)), ("joint", ("food", "questions")),
+    ]  # fmt: skip
+    assert [run.arm for run in material.runs(task="food")] == ["alone", "joint"]
+    assert [run.path for run in material.runs("alone", "food")] == ["alone/1/food"]
+    assert material.labels("food") == ("negative", "positive") and material.labels("questions") is None
+    assert len(material.table("food", "train").rows) == 40
+    alone, joint = material.runs(task="food")
+    model = material.model(joint)
+    assert material.model(joint) is model and material.model(alone) is not model
+    crossed = material.predict(alone, "food", material.table("food", "train"))
+    assert len(crossed) == 40 and {"label", "probabilities"} <= set(crossed[0])
+
+
+def test_a_model_that_was_changed_is_refused(done):
+    material = material_of(done)
+    path = done / "out" / "joint" / "1" / "model" / "heads.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    try:
+        with pytest.raises(StudyError, match=r"heads\.safetensors: has changed since the run wrote it"):
+            material.model(material.runs("joint")[0])
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_study_of_pairs_ends_with_its_matrix(tmp_path, tiny):
+    text = (
+        STUDY.format(tiny=tiny).partition("[arms.alone]")[0].replace("[1, 2]", "[1]").replace("steps = 6", "steps = 2")
+    )
+    text += '\n[analyses.changed_answers]\narms = ["alone", "food_questions"]\n'
+    (tmp_path / "tasks.toml").write_text(text, "utf-8")
+    assert call("init", "--pairs", tmp_path / "tasks.toml")[0] == 0
+    code, _, err = call("run", tmp_path / "tasks_pairs.toml", "--out", tmp_path / "out")
+    assert code == 0, err
+    changed, matrix = read_results(tmp_path / "out")["analyses"]
+    assert matrix["title"] == "Who helps whom" and "of 2 directions" in matrix["finding"]
+    differences = {
+        one["task"]: one["difference"] for one in read_results(tmp_path / "out")["comparisons"] if one["headline"]
+    }
+    table = next(part for part in matrix["parts"] if part.get("name") == "matrix" and part["kind"] == "table")
+    assert {row[0]: row[3] for row in table["rows"]} == differences
+    counts = next(part for part in changed["parts"] if part.get("name") == "counts")
+    place = [column["title"] for column in counts["columns"]].index("Difference")
+    assert {row[0]: row[place] for row in counts["rows"]} == pytest.approx(differences)
+    page = Page((tmp_path / "out" / "report.html").read_text("utf-8"))
+    assert page.wrong == [] and len(page.ids) == len(set(page.ids))
 
 
 # ---- findings as plain values ----------------------------------------------------------------------------------------
@@ -287,8 +349,8 @@ def test_results_with_a_hostile_drawing_are_refused(done, tmp_path):
     ("kind", "value", "shown"),
     [
         ("points", 0.8123, "81.2"), ("gain", -0.0123, "−1.2"), ("share", 0.5, "50.0 %"),
-        ("chance", 0.0001, "&lt; 0.001"),
-        ("", 1234, "1,234"), ("", -3, "−3"), ("", 12.345, "12.3"), ("", 0.5, "0.500"), ("", None, "–"),
+        ("chance", 0.0001, "&lt; 0.001"), ("", 1234, "1,234"), ("", -3, "−3"),
+        ("", 12.345, "12.3"), ("", 0.5, "0.500"), ("", None, "–"),
         ("verdict", "helps", "helps</span>"),
     ],
 )  # fmt: skip
@@ -298,3 +360,38 @@ def test_numbers_are_shown_as_their_column_says(done, kind, value, shown):
     entry = {"name": "x", "title": "X", "finding": "x", "failed": None, "parts": [part]}
     page = report.render(results | {"analyses": [entry]}, done / "out", figures=[])
     assert f"{shown}</th>" in page
+
+
+def test_a_page_with_many_long_examples_stays_small(done):
+    results = json.loads((done / "out" / "results.json").read_text("utf-8"))
+    context = Marked("It evolved into <b>Modern</b> English. " * 300, 5000, 5020)
+    grids = [
+        Grid(f"examples-{n}", ["question", "context", "gold"], [["Which?", context, "a" * 300]] * 500, shown=60)
+        for n in range(10)
+    ]
+    entry, files = told("changed_answers", Finding("T", "F.", grids))
+    page = report.render(results | {"analyses": [entry]}, done / "out", figures=[])
+    assert len(page.encode()) < 2_000_000 and page.count("440 more rows are left out here.") == 10
+    assert all(len(content) > 5_000_000 for content in files.values())
+
+
+def test_no_text_of_an_analysis_becomes_a_part_of_the_page(done, tmp_path):
+    mark = "<script>alert('x')</script>\"&"
+    grid = Grid(
+        "t", [mark], [[mark], [Marked(mark + "x" * 400 + mark, 3, 440)], [Marked(mark, 0, 8)]], note=mark, title=mark
+    )
+    with drawing.house_look():
+        sheet = drawing.new_sheet(60)
+        drawing.panel(sheet, mark, 0, 30)
+        figure = drawing.finish(sheet, "f", mark, mark, mark)
+    entry, _ = told("x", Finding(mark, mark, [mark, grid, figure]))
+    results = json.loads((done / "out" / "results.json").read_text("utf-8"))
+    (tmp_path / "results.json").write_text(json.dumps(results | {"analyses": [entry]}), "utf-8")
+    read = Page(report.render(read_results(tmp_path), tmp_path, figures=[]))
+    assert read.wrong == [] and read.tags.count("script") == 1
+    assert not [value for _, name, value in read.attributes if name.startswith("on")]
+    assert "".join(read.texts).count(mark) >= 6
+    entry["parts"][2]["svg"] += mark  # as if nobody had looked at what came from the file
+    read = Page(report.render(results | {"analyses": [entry]}, tmp_path, figures=[]))
+    assert read.wrong == [] and read.tags.count("script") == 1 and "svg" not in read.tags
+    assert report_analyses.figures(results | {"analyses": [entry]}) == []

@@ -82,7 +82,7 @@ ALLOWED = {
     "plots": {"drawing", "files"},
     "markup": {"drawing"},
     "report_cost": {"markup"},
-    "report_analyses": {"markup", "drawing"},
+    "report_analyses": {"markup", "drawing", "svg"},
     "report": {"plots", "markup", "drawing", "report_cost", "report_analyses", "files"},
     "progress": {"plan"},
     "new_study": {"study", "study_checks", "study_file"},

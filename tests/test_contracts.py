@@ -11,9 +11,12 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
+from made_up import MadeUp
 from manyheads import find
 from manyheads.batches import batch_of, encoded, stored
 from manyheads.encoders._tokenizer import PretrainedTokenizer
+from manyheads.findings import told
+from manyheads.shapes import Analysis, unlike
 from manyheads.tensors import States
 from manyheads.types import GOLD, Table
 from manyheads.weighting import Weighting
@@ -51,6 +54,15 @@ def test_a_method_names_its_source(family, name):
     path = Path(find.HERE) / family / f"{name}.py"
     text = path.read_text("utf-8")
     assert name in ("table", "small_world", "fixed", "regression") or "http" in text, "which paper, which data?"
+
+
+@pytest.mark.parametrize("name", find.names("analyses"))
+def test_an_analysis_of_a_study_in_which_nothing_finished_says_so(name):
+    made = MadeUp({"alone": ["a", "b"], "joint": ["a", "b"]}, {"a": [{"id": "1"}], "b": [{"id": "1"}]}, 3)
+    settings = REQUIRED_SETTINGS.get(name, {})
+    entry, files = told(name, find.load("analyses", name)(**settings).find(made))
+    assert entry["failed"] is None and entry["finding"].endswith(".")
+    assert not list(unlike(Analysis, entry, "entry")) and all(path.startswith("analyses/") for path in files)
 
 
 def weighting_of(name: str) -> Weighting:

@@ -9,6 +9,7 @@ import pytest
 from tests.results_example import KEYWORDS, hostile, results, write_metrics
 
 from manyheads import markup, report
+from manyheads.drawing import points
 
 VOID = {"meta", "link", "br", "input", "hr", "img"}
 MARK = "<script>alert('x')</script>\"&"
@@ -183,6 +184,13 @@ def test_settings_read_like_a_study_file():
 )
 def test_differences_have_a_sign_unless_they_are_none(value, shown):
     assert markup.gain(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.9, "90.0"), (0.5, "50.0"), (1.0, "100.0"), (0.0, "0.0"), (-0.0001, "0.0"), (-0.1, "−10.0")]
+)
+def test_scores_are_shown_times_a_hundred(value, shown):
+    assert points(value) == shown
 
 
 @pytest.mark.parametrize(("n", "shown"), [(0, "0"), (9_999, "9,999"), (1_641_472, "1.64\xa0M"), (2.5e9, "2.5\xa0G")])

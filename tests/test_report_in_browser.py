@@ -10,7 +10,9 @@ import shutil
 import pytest
 from tests import results_example
 
-from manyheads import report
+from manyheads import drawing, report
+from manyheads.analyses import Column, Finding, Grid, Marked
+from manyheads.findings import told
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, which is not installed")
 pypdf = pytest.importorskip("pypdf", reason="needs the package pypdf, which is not installed")
@@ -33,6 +35,20 @@ def browser():
         browser.close()
 
 
+def analysis() -> dict:
+    """What an analysis found: a sentence, a long table with long texts and marks, a figure."""
+    long = "The soup was cold, but the waiter was kind, and so we stayed for another hour. " * 4
+    verdicts = ["helps", "hurts", "no difference", "cannot tell"]
+    rows = [[f"example-{row}", Marked(long, 4, 8), row / 20 - 0.4, verdicts[row % 4]] for row in range(20)]
+    columns = ["id", "text", Column("change", "gain"), Column("verdict", "verdict")]
+    with drawing.house_look():
+        sheet = drawing.new_sheet(60)
+        sheet.text(0.1, 0.5, "drawn")
+        figure = drawing.finish(sheet, "counts", "Counts", "Read it from left to right.", "Counts of each kind")
+    finding = Finding("Changed answers", "20 answers changed.", ["One text.", Grid("changed", columns, rows), figure])
+    return told("changed_answers", finding)[0]
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """The report of a study with 54 runs, and its results."""
@@ -40,7 +56,7 @@ def study(tmp_path_factory):
         patch.setattr(results_example, "SEEDS", [1, 2, 3, 4, 5, 6])
         folder = tmp_path_factory.mktemp("study")
         results_example.write_metrics(folder)
-        results = results_example.results()
+        results = results_example.results() | {"analyses": [analysis()]}
         return report.write(results, folder), results
 
 
@@ -107,7 +123,7 @@ def test_a_study_of_fifty_runs_fits_into_a_mail(study):
 def test_it_opens_without_complaint_and_asks_nothing_of_the_network(study, opened):
     page = opened(study[0])
     assert page.title() == "three_tasks" and page.locator("h1").inner_text() == study[1]["study"]["question"]
-    assert page.locator("figure svg").count() == 5
+    assert page.locator("figure svg").count() == 6
 
 
 def test_without_scripts_everything_is_there(study, opened):
@@ -160,23 +176,23 @@ def test_the_long_table_is_filtered_as_one_types(study, opened):
     tab_to(page, "#scores-filter")
     page.keyboard.type("Joint SQUAD")
     rows = page.locator("#scores tbody tr:visible")
-    assert rows.count() == 2 and page.get_by_role("status").inner_text() == "2 of 35 rows"
+    assert rows.count() == 2 and page.locator("#verdicts").get_by_role("status").inner_text() == "2 of 35 rows"
     page.keyboard.type(" exact")
     assert rows.count() == 1 and "exact" in rows.inner_text()
     page.keyboard.type(" nonsense")
-    assert rows.count() == 0 and page.get_by_role("status").inner_text() == "0 of 35 rows"
+    assert rows.count() == 0 and page.locator("#verdicts").get_by_role("status").inner_text() == "0 of 35 rows"
     page.keyboard.press("Escape")
-    assert rows.count() == 35 and page.get_by_label("Show rows with").input_value() == ""
+    assert rows.count() == 35 and page.locator("#scores-filter").input_value() == ""
 
 
 def test_sorting_keeps_the_filter_and_filtering_the_order(study, opened):
     page = opened(study[0])
     page.get_by_text("All scores, every metric").click()
-    page.get_by_label("Show rows with").fill("f1")
+    page.locator("#scores-filter").fill("f1")
     page.locator("#scores th button").nth(3).click()
     shown = [float(value) for value in column(page, "#scores", 3)]
     assert len(shown) == 7 and shown == sorted(shown, reverse=True)
-    page.get_by_label("Show rows with").fill("")
+    page.locator("#scores-filter").fill("")
     shown = [float(value) for value in column(page, "#scores", 3) if value]
     assert len(shown) == 34 and shown == sorted(shown, reverse=True)
 
@@ -196,6 +212,23 @@ def test_folding_by_mouse_and_by_keyboard(study, opened):
     assert seeds.is_visible()
     page.keyboard.press("Space")
     assert not seeds.is_visible()
+
+
+def test_the_table_of_an_analysis_sorts_filters_and_unfolds_its_texts(study, opened):
+    page = opened(study[0])
+    table = page.locator("#analysis-changed_answers table")
+    table.locator("th button").nth(2).click()
+    changes = [float(value) for value in column(page, "#analysis-changed_answers table", 2)]
+    assert len(changes) == 20 and changes == sorted(changes, reverse=True)
+    page.locator("#analysis-changed_answers").get_by_label("Show rows with").fill("hurts")
+    assert table.locator("tbody tr:visible").count() == 5
+    folded = table.locator("tbody tr:visible details").first
+    assert folded.locator("mark:visible").count() == 1
+    whole = folded.locator("> div")
+    assert not whole.is_visible()
+    folded.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert whole.is_visible() and whole.inner_text().count("soup") == 4
 
 
 def test_a_link_to_something_folded_opens_it(study, opened):

@@ -90,6 +90,23 @@ def test_a_signal_saves_and_stops_at_the_next_step(study_of, tmp_path):
     assert record["notes"] == ["went on at step 5"]
 
 
+def test_a_signal_while_scoring_costs_no_step_of_training(study_of, tmp_path):
+    run, workshop = opened(study_of("listening"))
+    run_once(run, workshop, tmp_path / "whole", lambda *_: None)
+    sent = []
+
+    def progress(done, _all, what):
+        if what == "scoring" and not sent:
+            sent.append(done)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_once(run, workshop, tmp_path / "out", progress)
+    record = run_once(run, workshop, tmp_path / "out", progress)
+    assert record["notes"] == [f"went on at step {STEPS}"] and sent == [STEPS]
+    assert contents(tmp_path / "out" / run.path, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
+
+
 def test_a_second_signal_stops_at_once():
     with pytest.raises(KeyboardInterrupt), Stopping() as stopping:
         os.kill(os.getpid(), signal.SIGINT)

@@ -90,7 +90,7 @@ def points(value: float | None, sign: str = "") -> str:
     if value is None:
         return "undefined"
     shown = f"{100 * value:{sign}.1f}".replace("-", "−")
-    return "0.0" if shown[1:] == "0.0" else shown
+    return "0.0" if shown in ("+0.0", "−0.0") else shown
 
 
 @contextmanager

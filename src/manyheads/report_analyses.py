@@ -6,6 +6,7 @@ from typing import Any
 
 from manyheads.drawing import Figure, points
 from manyheads.markup import Cell, chance, chip, few, figure, fold, gain, link, note, share, table, text
+from manyheads.svg import svg_problem
 
 FOLDED_FROM = 160
 """Characters; a longer text is folded to its beginning, or to what stands around its mark."""
@@ -26,13 +27,20 @@ def links(results: Mapping[str, Any]) -> str:
     )
 
 
+def notice(results: Mapping[str, Any]) -> str:
+    """A line for the top of the page, if an analysis failed."""
+    failed = [one for one in results.get("analyses", ()) if one["failed"]]
+    told = ", ".join(f'<a href="#analysis-{text(one["name"])}">{text(one["title"])}</a>' for one in failed)
+    return f'<p class="notice">Failed: {told}.</p>' if failed else ""
+
+
 def figures(results: Mapping[str, Any]) -> list[Figure]:
     """Every figure of the analyses, named after both."""
     return [
         _drawn(one["name"], part)
         for one in results.get("analyses", ())
         for part in one["parts"]
-        if part["kind"] == "figure"
+        if part["kind"] == "figure" and svg_problem(part["svg"]) is None
     ]
 
 
@@ -54,7 +62,8 @@ def _part(analysis: str, part: Mapping[str, Any]) -> str:
     if part["kind"] == "text":
         return f"<p>{text(part['text'])}</p>"
     if part["kind"] == "figure":
-        return figure(_drawn(analysis, part))
+        problem = svg_problem(part["svg"])  # whoever calls this may not have read the results through `results_file`
+        return note(f"This figure is not shown: {text(problem)}.") if problem else figure(_drawn(analysis, part))
     columns = list(zip(*part["rows"], strict=True)) if part["rows"] else []
     shows = [_shown_as(column["kind"], values) for column, values in zip(part["columns"], columns, strict=False)]
     rows = [[show(value) for show, value in zip(shows, row, strict=True)] for row in part["rows"]]

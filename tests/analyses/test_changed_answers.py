@@ -233,7 +233,7 @@ def test_question_words(question, word):
 
 def test_answers_of_several_seeds():
     assert together(["a", "a"]) == "a"
-    assert together(["a", "b", "b", "c"]) == "b ×2 / a ×1 / …"
+    assert together(["a", "b", "b", "c"]) == "b\xa0×2 / a\xa0×1 / …"
 
 
 def test_lengths_make_four_groups_that_hold_everything():

@@ -14,7 +14,7 @@ itself calls it too.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from manyheads.drawing import Figure
 from manyheads.types import Encoded, Problem, Table
@@ -147,9 +147,6 @@ class Material(Protocol):
 
 class Analysis(ABC):
     """The contract of every analysis. Its keyword-only constructor arguments are what a study may set."""
-
-    reads_models: ClassVar[bool] = False
-    """Whether it opens models, so that a study may say that it will take a while."""
 
     @classmethod
     def problems(cls, plan: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Problem]:

@@ -61,7 +61,7 @@ def together(answers: Sequence[str]) -> str:
     counts = Counter(answers).most_common()
     if len(counts) == 1:
         return counts[0][0]
-    told = [f"{answer} ×{count}" for answer, count in counts[:SHOWN]]
+    told = [f"{answer}\N{NO-BREAK SPACE}×{count}" for answer, count in counts[:SHOWN]]
     return " / ".join(told) + (" / …" if len(counts) > SHOWN else "")
 
 

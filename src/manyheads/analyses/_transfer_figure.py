@@ -1,6 +1,6 @@
 """The heat map of a transfer matrix."""
 
-import textwrap
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +11,8 @@ from manyheads import drawing
 from manyheads.drawing import GRID, INK, MUTED, SERIES, WIDTH, Figure, clean, points
 
 CELL, SIDE, TOP = 46, 128, 66  # points: a row, the column of names, the row of names with its heading
+ROOMY = 5
+"""With more tasks the cells have no room for intervals."""
 STRONGEST = 0.6
 """The most of a cell's colour that is laid on the paper, so that its text can be read on light and dark paper."""
 MARKS = {"helps": "▲ ", "hurts": "▼ "}
@@ -41,10 +43,11 @@ def heat_map(tasks: Sequence[str], cells: Mapping[tuple[str, str], Mapping[str, 
         for row, target in enumerate(tasks):
             for column, partner in enumerate(tasks):
                 _cell(axes, row, column, cells.get((target, partner)), largest, len(tasks))
+        ends = ", with its 95 % interval below" if len(tasks) <= ROOMY else "; the intervals are in the table"
         reading = (
-            f"Each row is a task that may gain, each column the task it was trained with; the number is the difference "
-            f"to {baseline}, times 100, with its 95 % interval below. Blue gains, orange loses, and the stronger the "
-            "colour, the more. ▲ and ▼ are sure (helps, hurts); without them it may be chance."
+            f"Each row is a task that may gain, each column the task it was trained with. The number is the difference "
+            f"to “{baseline}”, times 100{ends}. Blue gains, orange loses, and the stronger the colour, the more. ▲ and "
+            "▼ are sure (helps, hurts); without them it may be chance."
         )
         told = [
             f"{target} with {partner}: {points(cell['difference'], '+')}" for (target, partner), cell in cells.items()
@@ -65,15 +68,21 @@ def _cell(axes: Axes, row: int, column: int, cell: Mapping[str, Any] | None, lar
     axes.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, linewidth=0))
     axes.add_patch(Rectangle((column, row), 1, 1, facecolor="none", edgecolor=GRID, linewidth=1))
     mark = MARKS.get(cell["verdict"], "")
-    weight = "bold" if mark else "normal"
-    height = 0.36 if interval else 0.5
-    axes.text(column + 0.5, row + height, f"{mark}{points(value, '+')}", ha="center", va="center", weight=weight)
-    if interval:
+    look: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold" if mark else "normal"}
+    roomy = interval and size <= ROOMY
+    height, letters = (0.36, 13) if roomy else (0.5, 13 if size <= 6 else 11)
+    axes.text(column + 0.5, row + height, f"{mark}{points(value, '+')}", size=letters, **look)
+    if roomy:
         ends = f"{points(interval[0], '+')} to {points(interval[1], '+')}"
-        small = 11 if size <= 4 else 9 if size <= 6 else 7
-        axes.text(column + 0.5, row + 0.72, ends, ha="center", va="center", size=small, color=INK)
+        axes.text(column + 0.5, row + 0.72, ends, ha="center", va="center", size=11 if size <= 4 else 10, color=INK)
 
 
 def _name(task: str, width: int) -> str:
-    lines = textwrap.wrap(clean(task).replace("_", "_\u200b"), width) or [""]
-    return "\n".join(lines[:2]).replace("\u200b", "")
+    """A task's name in at most two lines, broken where a person would break it."""
+    lines = [""]
+    for part in re.split(r"(?<=[_.-])", clean(task)):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    lines = [*lines[:1], "".join(lines[1:])] if len(lines) > 1 else lines
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in lines)

@@ -125,8 +125,8 @@ class ChangedAnswers(Analysis):
         order = sorted(changed.tolist(), key=lambda at: (-abs(changes.net[at]), -abs(changes.gains[at]), at))
         headings = list(asked(rows[0]))
         columns = [
-            headings[0], "Right answer", *names, "Change", "Better in", "Worse in", Column("Sure", "share"),
-            Column("Gain", "gain"), *headings[1:], *one.groups, "id",
+            headings[0], "Right answer", *names, "Change", *headings[1:], "Better in", "Worse in",
+            Column("Sure", "share"), Column("Gain", "gain"), *one.groups, "id",
         ]  # fmt: skip
         sure = {(level, sign): changes.sure(level, sign) for level in range(1, changes.seeds + 1) for sign in (1, -1)}
         lines = []
@@ -137,9 +137,9 @@ class ChangedAnswers(Analysis):
             words = words if abs(net) >= changes.most or not net else f"sometimes {words}"
             texts = list(asked(row).values())
             lines.append([
-                texts[0], right(one.answers[0][0][at], row), *told, words, int(changes.better[at]),
+                texts[0], right(one.answers[0][0][at], row), *told, words, *texts[1:], int(changes.better[at]),
                 int(changes.worse[at]), sure.get((abs(net), 1 if net > 0 else -1)), float(changes.gains[at]),
-                *texts[1:], *(groups[at] for groups in one.groups.values()), str(row["id"]),
+                *(groups[at] for groups in one.groups.values()), str(row["id"]),
             ])  # fmt: skip
         title = f"{one.task}: the answers that changed in any seed, the most consistent first"
         return Grid(f"examples-{one.task}"[:64], columns, lines, _ANSWERS, shown=self.shown, title=title, folded=folded)

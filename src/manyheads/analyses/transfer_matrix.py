@@ -73,8 +73,7 @@ def _sentence(cells: Cells) -> str:
     rest = [f"{none} make{'s' if none == 1 else ''} no difference that matters"] if none else []
     rest += [f"{unclear} cannot be told with these seeds and examples"] if unclear else []
     tail = f"; of {counted(len(cells), 'direction')}, {' and '.join(rest)}" if rest else ""
-    text = f"{parts[0]}; {parts[1]}{tail}."
-    return f"{text[0].upper()}{text[1:]}"
+    return f"Trained together, {parts[0]}; {parts[1]}{tail}."
 
 
 def _size(cells: Cells, pair: tuple[str, str], sign: int) -> float:
@@ -89,13 +88,12 @@ def _table(tasks: Sequence[str], cells: Cells) -> Grid:
                 continue
             interval = cell["interval"] or (None, None)
             rows.append([
-                target, partner, cell["arm"], cell["metric"], cell["difference"], *interval, cell["p_holm"],
-                cell["verdict"], cell["seeds"], cell["seeds_needed"],
+                target, partner, cell["verdict"], cell["difference"], *interval, cell["p_holm"], cell["metric"],
+                cell["seeds"], cell["seeds_needed"], cell["arm"],
             ])  # fmt: skip
     columns = [
-        "Task", "trained with", "Arm", "Metric", Column("Difference", "gain"), Column("from", "gain"),
-        Column("to", "gain"), Column("p (Holm)", "chance"), Column("Verdict", "verdict"), "Seeds",
-        "Seeds that would do",
+        "Task", "trained with", Column("Verdict", "verdict"), Column("Difference", "gain"), Column("from", "gain"),
+        Column("to", "gain"), Column("p (Holm)", "chance"), "Metric", "Seeds", "Seeds that would do", "Arm",
     ]  # fmt: skip
     note = "Differences to the task alone, times 100, with 95 % intervals over seeds and examples."
     return Grid("matrix", columns, rows, note, title="Every direction")
