@@ -1,0 +1,102 @@
+"""A task's texts as flat arrays, encoded once for all models that read them alike.
+
+n texts, N tokens in all.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from manyheads.analyses import Material, RunOf
+from manyheads.tensors import Tokens
+from manyheads.types import GOLD, Encoded
+
+MOST = 8_192
+"""Tokens of one pass."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of a split as an encoder reads them, a sequence for each.
+
+    :param ids: [N] int64.
+    :param kinds: [N] int64.
+    :param lengths: [n] int64.
+    """
+
+    ids: np.ndarray
+    kinds: np.ndarray
+    lengths: np.ndarray
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """[n] where each text begins."""
+        return self.lengths.cumsum() - self.lengths
+
+    def passes(self) -> Iterator[tuple[np.ndarray, Tokens]]:
+        """Texts of about the same length, at most about `MOST` tokens of them: which they are, and their tokens."""
+        chosen: list[int] = []
+        size = 0
+        for row in np.argsort(self.lengths, kind="stable").tolist():
+            if chosen and size + self.lengths[row] > MOST:
+                yield np.array(chosen), self.tokens(chosen)
+                chosen, size = [], 0
+            chosen.append(row)
+            size += int(self.lengths[row])
+        if chosen:
+            yield np.array(chosen), self.tokens(chosen)
+
+    def tokens(self, rows: Sequence[int]) -> Tokens:
+        """Some texts as a batch."""
+        parts = [slice(self.starts[row], self.starts[row] + self.lengths[row]) for row in rows]
+        ids, kinds = (np.concatenate([flat[part] for part in parts]) for flat in (self.ids, self.kinds))
+        return Tokens(torch.from_numpy(ids), torch.from_numpy(kinds), tuple(self.lengths[list(rows)].tolist()))
+
+
+def flat(examples: Sequence[Encoded]) -> Texts:
+    """Examples of one sequence each."""
+    inputs = [example.inputs[0] for example in examples]
+    nothing = np.zeros(0, np.int64)
+    return Texts(
+        np.concatenate([nothing, *(one.ids for one in inputs)]),
+        np.concatenate([nothing, *(one.kinds for one in inputs)]),
+        np.array([len(one.ids) for one in inputs], np.int64),
+    )
+
+
+class Reader:
+    """Encodes each split once for each way of reading it."""
+
+    def __init__(self, material: Material) -> None:
+        self.material = material
+        self._known: dict[Any, Texts] = {}
+
+    def texts(
+        self, run: RunOf, task: str, of: str, split: Literal["reported", "train"] = "reported", most: int = 0
+    ) -> Texts:
+        """A split of the task `of` as this run's model reads it with the head of `task`. Labels are not looked at.
+
+        :param most: How many texts, the first; 0 for all.
+        """
+        model = self.material.model(run)
+        key = (of, split, most, model.tokenizer.fingerprint(), model.head(task).max_length)
+        if key not in self._known:
+            table = self.material.table(of, split)
+            rows = table.rows.select(range(min(most or len(table.rows), len(table.rows))))
+            rows = rows.select_columns([name for name in rows.column_names if name not in GOLD])
+            self._known[key] = flat(self.material.encoded(run, task, replace(table, rows=rows, labelled=False)))
+        return self._known[key]
+
+
+def pooled(model: Any, task: str, texts: Texts) -> np.ndarray:
+    """[n, D] float32, what the head of `task` reads of each text, below its output layer."""
+    head = model.head(task)
+    found = np.zeros((len(texts.lengths), head.width), np.float32)
+    with torch.inference_mode():
+        for rows, tokens in texts.passes():
+            found[rows] = model.sharing({task: tokens})[task].pooled(head.pooling).float().numpy()
+    return found
