@@ -12,7 +12,7 @@ import torch
 
 from manyheads.analyses import Material, RunOf
 from manyheads.analyses._probe import fitted
-from manyheads.analyses._sequences import Reader, pooled
+from manyheads.analyses._sequences import Reader, pooled, sample
 from manyheads.intervals import Spread, resample, spread
 from manyheads.metrics import placements
 from manyheads.types import Measure
@@ -54,7 +54,7 @@ class Score:
 class Crosser:
     """Gives the texts of tasks to the heads of others.
 
-    :param probed: How many training texts a probe is fitted to, the first; 0 for no probes.
+    :param probed: How many training texts a probe is fitted to, drawn at random; 0 for no probes.
     """
 
     def __init__(self, material: Material, probed: int) -> None:
@@ -85,7 +85,8 @@ class Crosser:
             self._keep(texts, head, run, "crossed", torch.softmax(logits, dim=-1).numpy())
             if self.probed and not joint:
                 known = self._states(run, texts, head, "train")
-                gold = self.gold(texts, "train")[: len(known)]
+                gold = self.gold(texts, "train")
+                gold = gold[sample(len(gold), self.probed)]
                 probe = fitted(known, gold, len(self.material.labels(texts) or ()))
                 self._keep(texts, head, run, "probe", probe.probabilities(states))
 

@@ -20,7 +20,7 @@ def crossed_figure(panels: Sequence[tuple[str, str, Sequence[Score], float]], na
     :param names: Of each panel's rows.
     """
     with drawing.house_look():
-        height = sum((ROW + 8) * len(rows) + HEADING for _, _, rows, _ in panels) + 34
+        height = sum((ROW + 8) * len(rows) + HEADING for _, _, rows, _ in panels) + 4
         sheet, top = drawing.new_sheet(height), 0.0
         for (texts, head, rows, most), labels in zip(panels, names, strict=True):
             tall = (ROW + 8) * len(rows)

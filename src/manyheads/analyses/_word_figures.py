@@ -24,7 +24,7 @@ LONGEST = 30
 def agreement_figure(found: Sequence[Agreement]) -> Figure:
     """Each pair's correlation with its interval, for each score a panel."""
     panels = [(score, list(of_score)) for score, of_score in groupby(found, key=lambda one: one.score)]
-    height = sum(ROW * len(rows) + 44 for _, rows in panels) + 40
+    height = sum(ROW * len(rows) + 52 for _, rows in panels) + 24
     with drawing.house_look():
         sheet, top = drawing.new_sheet(height), 0.0
         for score, rows in panels:
@@ -38,7 +38,7 @@ def agreement_figure(found: Sequence[Agreement]) -> Figure:
                 axes.plot([one.rho.value], [at], marker, color=colour, markersize=8)
             lowest = min(0.0, *(one.rho.interval[0] if one.rho.interval else one.rho.value for one in found))
             axes.set_xlim(min(-0.1, lowest - 0.05), 1.05)
-            top += ROW * len(rows) + 44
+            top += ROW * len(rows) + 52
         axes.set_xlabel("Spearman's ρ of the ranks of words, 95 % interval")
         reading = (
             "How alike two models rank the words by each score: 1 the same order, 0 none in common. Diamonds: two "
@@ -68,7 +68,8 @@ def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str
         reading = (
             f"Each point is a word, at its rank in one model (1 matters most) and in the other, of one seed each; at "
             f"most {POINTS} words of each pair are drawn, evenly over the ranks. A rising line: both models find the "
-            "same words important. A cloud: they do not. In brackets the correlation of two seeds of the same model."
+            "same words important. A cloud: they do not. ρ is the mean over the seeds; in brackets that of two seeds of each "
+            "model, where they are known."
         )
         reading += f" {len(found) - PANELS} more pairs are in the table." if len(found) > PANELS else ""
         title = f"Ranks of words by the {score}" if score == SUM else f"Ranks of words by {score}"
@@ -89,7 +90,7 @@ def _panel(
     pair = across(one.one.on(one.words), one.other.on(one.words))[0]
     x, y = (len(one.words) + 1 - ranks(each) for each in pair)
     chosen = np.unique(np.argsort(x)[np.linspace(0, len(x) - 1, min(POINTS, len(x))).astype(int)])
-    axes.plot(x[chosen], y[chosen], "o", color=SERIES[0], markersize=2.6, alpha=0.55, markeredgewidth=0)
+    axes.plot(x[chosen], y[chosen], "o", color=SERIES[0], markersize=3.2, alpha=0.65, markeredgewidth=0)
     last = len(one.words)
     axes.set_xlim(1 - 0.03 * last, 1.03 * last)
     axes.set_ylim(1 - 0.03 * last, 1.03 * last)

@@ -34,7 +34,7 @@ class CrossedHeads(Analysis):
     :param arms: Which arms; all, by default.
     :param tasks: Which tasks; by default all with a `classification` head that an arm trains jointly.
     :param by_order: Whether tasks whose classes have other names are crossed too, class by class in their order.
-    :param probed: How many training texts a probe is fitted to, the first; 0 for no probes.
+    :param probed: How many training texts a probe is fitted to, drawn at random; 0 for no probes.
     """
 
     reads_models = True
@@ -148,14 +148,14 @@ def _sentence(panels: Sequence[Panel], plan: Mapping[str, Any]) -> str:
     for texts, head, found, most in panels:
         crossed = [score for score in found if score.row.kind == "crossed"]
         parts = [
-            f"{points(score.accuracy.value)} with “{_label(score.row.arm, plan)}”"
+            f"{points(score.accuracy.value)} % with “{_label(score.row.arm, plan)}”"
             + (f" (AUC {points(score.auc.value)})" if score.auc else "")
             for score in crossed
         ]
         probes = [score for score in found if score.row.kind == "probe"]
-        probed = f"; a probe on that encoder gets {points(probes[0].accuracy.value)}" if probes else ""
+        probed = f"; a probe on that encoder gets {points(probes[0].accuracy.value)} %" if probes else ""
         told.append(
             f"Of the texts of {texts} the head of {head} gets {' and '.join(parts)} right, where the majority is "
-            f"{points(most)}{probed}."
+            f"{points(most)} %{probed}."
         )
     return " ".join(told)
