@@ -41,13 +41,16 @@ class Row:
 class Score:
     """A row in figures.
 
-    :param accuracy: With its interval over seeds and texts; `auc` is None with more than two classes.
+    :param accuracy: With its interval over seeds and texts.
+    :param auc: None with more than two classes, or with texts of one class only.
+    :param auc_interval: None if too many resamples of the texts are of one class.
     :param second: How often it answers with the second of two classes.
     """
 
     row: Row
     accuracy: Spread
-    auc: Spread | None
+    auc: float | None
+    auc_interval: tuple[float, float] | None
     second: float | None
 
 
@@ -121,7 +124,9 @@ def scores(rows: Sequence[Row], gold: np.ndarray, clusters: Sequence[str] | None
         spreads = [spread(values[part], resampled[:, part], units) for part in parts]
         assert spreads[0] is not None, "an accuracy is always defined"
         second = float(np.mean([given.argmax(1).mean() for given in row.seeds.values()])) if two else None
-        found.append(Score(row, spreads[0], spreads[1] if two else None, second))
+        area = float(np.mean(values[parts[1]])) if two else np.nan
+        of_area = spreads[1].interval() if two and spreads[1] else None
+        found.append(Score(row, spreads[0], area if np.isfinite(area) else None, of_area, second))
     return found
 
 

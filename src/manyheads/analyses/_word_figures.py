@@ -68,8 +68,8 @@ def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str
         reading = (
             f"Each point is a word, at its rank in one model (1 matters most) and in the other, of one seed each; at "
             f"most {POINTS} words of each pair are drawn, evenly over the ranks. A rising line: both models find the "
-            "same words important. A cloud: they do not. ρ is the mean over the seeds; in brackets that of two seeds of each "
-            "model, where they are known."
+            "same words important. A cloud: they do not. ρ is the mean over the seeds; in brackets that of two seeds "
+            "of each model, where it is known."
         )
         reading += f" {len(found) - PANELS} more pairs are in the table." if len(found) > PANELS else ""
         title = f"Ranks of words by the {score}" if score == SUM else f"Ranks of words by {score}"

@@ -124,11 +124,10 @@ def _table(panels: Sequence[Panel], plan: Mapping[str, Any]) -> Grid:
     for texts, head, found, most in panels:
         for score in found:
             interval = score.accuracy.interval() or (None, None)
-            area = score.auc
-            of_area = (area.interval() if area else None) or (None, None)
+            of_area = score.auc_interval or (None, None)
             rows.append([
                 texts, head, _WHAT[score.row.kind], _label(score.row.arm, plan), score.accuracy.value, *interval,
-                area.value if area else None, *of_area, score.second, most, len(score.row.seeds),
+                score.auc, *of_area, score.second, most, len(score.row.seeds),
             ])  # fmt: skip
     columns = [
         "Texts of", "Crossed with", "Answered by", "Arm", Column("Accuracy", "points"), Column("from", "points"),
@@ -149,7 +148,7 @@ def _sentence(panels: Sequence[Panel], plan: Mapping[str, Any]) -> str:
         crossed = [score for score in found if score.row.kind == "crossed"]
         parts = [
             f"{points(score.accuracy.value)} % with “{_label(score.row.arm, plan)}”"
-            + (f" (AUC {points(score.auc.value)})" if score.auc else "")
+            + (f" (AUC {points(score.auc)})" if score.auc is not None else "")
             for score in crossed
         ]
         probes = [score for score in found if score.row.kind == "probe"]
