@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from manyheads import drawing
-from manyheads.analyses._agreement import across
+from manyheads.analyses._agreement import across, rho
 from manyheads.analyses._word_pairs import SUM, Agreement
 from manyheads.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, clean
 from manyheads.metrics import ranks
@@ -68,8 +68,8 @@ def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str
         reading = (
             f"Each point is a word, at its rank in one model (1 matters most) and in the other, of one seed each; at "
             f"most {POINTS} words of each pair are drawn, evenly over the ranks. A rising line: both models find the "
-            "same words important. A cloud: they do not. ρ is the mean over the seeds; in brackets that of two seeds "
-            "of each model, where it is known."
+            "same words important. A cloud: they do not. A falling one: what is first for one is last for the "
+            "other. Above: ρ of these points, its mean over the seeds, and of two seeds of each model."
         )
         reading += f" {len(found) - PANELS} more pairs are in the table." if len(found) > PANELS else ""
         title = f"Ranks of words by the {score}" if score == SUM else f"Ranks of words by {score}"
@@ -101,12 +101,12 @@ def _panel(
     axes.set_ylabel(f"rank in {_short(one.other.name)}", labelpad=2)
     most = [name.name for name in (one.one, one.other) if name.name in ceilings]
     told = ", ".join(_number(ceilings[name]) for name in most)
-    heading = f"ρ = {_number(one.rho.value)}" + (f"  (two seeds: {told})" if told else "")
-    sheet.text(left / WIDTH, 1 - (top + 14) / tall, clean(heading), weight="bold", size=13)
+    over = f"over the seeds {_number(one.rho.value)}" + (f"; two of one model {told}" if told else "")
+    sheet.text(left / WIDTH, 1 - (top + 14) / tall, f"ρ = {_number(rho(*pair))}", weight="bold", size=13)
     first = [one.words[at] for at in np.argsort(x + y)[:LABELLED].tolist()]
     words = ", ".join(_short(str(word), 14) for word in first)
-    sheet.text(left / WIDTH, 1 - (top + 33) / tall, "first in both:", size=11, color=MUTED)
-    sheet.text(left / WIDTH, 1 - (top + 49) / tall, clean(words), size=11, color=INK)
+    sheet.text(left / WIDTH, 1 - (top + 33) / tall, over, size=11, color=MUTED)
+    sheet.text(left / WIDTH, 1 - (top + 49) / tall, f"first: {words}", size=11, color=INK)
 
 
 def _two_lines(one: Agreement) -> str:

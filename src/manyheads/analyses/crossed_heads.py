@@ -1,8 +1,8 @@
 """One task's texts through another task's head: what a head knows of texts that it was not trained on.
 
 The question and the figure are those of Adam K, "Multi-task learning: what is it, how does it work and why does it
-work?", GumGum Tech Blog, 2022, section "Cross-task performance"; with intervals, and with the controls that it takes to
-read the figure.
+work?", GumGum Tech Blog, 2022, https://medium.com/gumgum-tech, section "Cross-task performance"; added are intervals,
+and the controls that it takes to read the figure.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 """Which words matter to each model, by a score that can be read off the weights and by scores that mean something.
 
 The score, the lists of words and the scatters of ranks are those of Adam K, "Multi-task learning: what is it, how does
-it work and why does it work?", GumGum Tech Blog, 2022; added are scores that depend on the function alone
-(`_word_scores.py`), how well two seeds of one model agree, intervals, and what chance gives.
+it work and why does it work?", GumGum Tech Blog, 2022, https://medium.com/gumgum-tech; added are scores that depend on
+the function alone (`_word_scores.py`), how well two seeds of one model agree, intervals, and what chance gives.
 """
 
 from collections.abc import Mapping, Sequence
@@ -105,7 +105,7 @@ class WordImportance(Analysis):
 
 
 _HOW = {
-    SUM: "The blog's score: a word's weights to all hidden units, added up.",
+    SUM: "A word's weights to all hidden units, added up, as in Adam K's blog post; the largest first.",
     PATH: "A word's weights, each times its unit's weight to the second class less that to the first; here by size.",
     GRADIENT: "How much a word moves the logits of the texts that hold it, to first order.",
 }
