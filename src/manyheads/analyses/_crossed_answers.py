@@ -12,7 +12,7 @@ import torch
 
 from manyheads.analyses import Material, RunOf
 from manyheads.analyses._probe import fitted
-from manyheads.analyses._sequences import Reader, pooled
+from manyheads.analyses._sequences import Reader, pooled, sample
 from manyheads.intervals import Spread, resample, spread
 from manyheads.metrics import placements
 from manyheads.types import Measure
@@ -41,20 +41,23 @@ class Row:
 class Score:
     """A row in figures.
 
-    :param accuracy: With its interval over seeds and texts; `auc` is None with more than two classes.
+    :param accuracy: With its interval over seeds and texts.
+    :param auc: None with more than two classes, or with texts of one class only.
+    :param auc_interval: None if too many resamples of the texts are of one class.
     :param second: How often it answers with the second of two classes.
     """
 
     row: Row
     accuracy: Spread
-    auc: Spread | None
+    auc: float | None
+    auc_interval: tuple[float, float] | None
     second: float | None
 
 
 class Crosser:
     """Gives the texts of tasks to the heads of others.
 
-    :param probed: How many training texts a probe is fitted to, the first; 0 for no probes.
+    :param probed: How many training texts a probe is fitted to, drawn at random; 0 for no probes.
     """
 
     def __init__(self, material: Material, probed: int) -> None:
@@ -85,7 +88,8 @@ class Crosser:
             self._keep(texts, head, run, "crossed", torch.softmax(logits, dim=-1).numpy())
             if self.probed and not joint:
                 known = self._states(run, texts, head, "train")
-                gold = self.gold(texts, "train")[: len(known)]
+                gold = self.gold(texts, "train")
+                gold = gold[sample(len(gold), self.probed)]
                 probe = fitted(known, gold, len(self.material.labels(texts) or ()))
                 self._keep(texts, head, run, "probe", probe.probabilities(states))
 
@@ -120,7 +124,9 @@ def scores(rows: Sequence[Row], gold: np.ndarray, clusters: Sequence[str] | None
         spreads = [spread(values[part], resampled[:, part], units) for part in parts]
         assert spreads[0] is not None, "an accuracy is always defined"
         second = float(np.mean([given.argmax(1).mean() for given in row.seeds.values()])) if two else None
-        found.append(Score(row, spreads[0], spreads[1] if two else None, second))
+        area = float(np.mean(values[parts[1]])) if two else np.nan
+        of_area = spreads[1].interval() if two and spreads[1] else None
+        found.append(Score(row, spreads[0], area if np.isfinite(area) else None, of_area, second))
     return found
 
 

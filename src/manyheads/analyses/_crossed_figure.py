@@ -6,11 +6,11 @@ import numpy as np
 
 from manyheads import drawing
 from manyheads.analyses._crossed_answers import Score
-from manyheads.drawing import INK, MUTED, ROW, SERIES, Figure, clean
+from manyheads.drawing import BAND, INK, MUTED, ROW, SERIES, Figure, clean
 
 LONGEST = 32
 COLOURS = {"own": MUTED, "crossed": SERIES[0], "probe": SERIES[1]}
-HEADING = 66
+HEADING = 56
 
 
 def crossed_figure(panels: Sequence[tuple[str, str, Sequence[Score], float]], names: Sequence[Sequence[str]]) -> Figure:
@@ -20,14 +20,14 @@ def crossed_figure(panels: Sequence[tuple[str, str, Sequence[Score], float]], na
     :param names: Of each panel's rows.
     """
     with drawing.house_look():
-        height = sum((ROW + 8) * len(rows) + HEADING for _, _, rows, _ in panels) + 34
+        height = sum((ROW + 8) * (len(rows) + 1) + HEADING for _, _, rows, _ in panels) + 14
         sheet, top = drawing.new_sheet(height), 0.0
         for (texts, head, rows, most), labels in zip(panels, names, strict=True):
-            tall = (ROW + 8) * len(rows)
+            tall = (ROW + 8) * (len(rows) + 1)
             title = f"{_short(texts)}, answered by the head of {_short(head)}"
             axes = drawing.panel(sheet, title, top + 4, tall, left=216, right=54)
-            values = [score.accuracy.value for score in rows]
-            drawing.rows(axes, labels, [f"{100 * value:.1f}" for value in values])
+            values = [*(score.accuracy.value for score in rows), most]
+            drawing.rows(axes, [*labels, "always the same class"], [f"{100 * value:.1f}" for value in values])
             axes.margins(x=0)
             axes.yaxis.grid(visible=False)
             for at, score in enumerate(rows):
@@ -35,7 +35,7 @@ def crossed_figure(panels: Sequence[tuple[str, str, Sequence[Score], float]], na
                 low, high = score.accuracy.interval() or (score.accuracy.value, score.accuracy.value)
                 axes.plot([100 * max(0, low), 100 * min(1, high)], [at, at], color=INK, linewidth=1.6)
             axes.axvline(100 * most, color=INK, linewidth=1, linestyle=drawing.DASHES[1])
-            axes.text(100 * most, -0.62, f"majority {100 * most:.0f}", ha="center", size=11, color=MUTED)
+            axes.barh(len(rows), 100 * most, height=0.56, color=BAND)
             axes.set_xlim(0, 100)
             axes.set_xticks(np.arange(0, 101, 25))
             top += tall + HEADING
@@ -43,8 +43,8 @@ def crossed_figure(panels: Sequence[tuple[str, str, Sequence[Score], float]], na
         reading = (
             "Each bar is the accuracy on a task's reported texts, its line the 95 % interval. Grey: the task's own "
             "head. Blue: the head of the other task, which has seen no text of this one. Orange: a new linear head, "
-            "trained for this task on the other task's encoder, which stays as it is. The dashed line is what the most "
-            "frequent class gets."
+            "trained for this task on the other task's encoder, which stays as it is. The dashed line is what it "
+            "takes to say the most frequent class always."
         )
         told = [
             f"{texts}, {label.replace(chr(10), ' ')}: {100 * score.accuracy.value:.1f}"

@@ -13,7 +13,7 @@ import torch
 
 from manyheads.analyses import Material, RunOf
 from manyheads.tensors import Tokens
-from manyheads.types import GOLD, Encoded
+from manyheads.types import GOLD, Encoded, derived_seed
 
 MOST = 8_192
 """Tokens of one pass."""
@@ -68,6 +68,16 @@ def flat(examples: Sequence[Encoded]) -> Texts:
     )
 
 
+def sample(size: int, most: int) -> list[int]:
+    """Which of so many texts are read: `most` of them at random, in their order; all, if that is 0 or too many.
+
+    Never the first: many datasets have all texts of one class before those of the next.
+    """
+    if not 0 < most < size:
+        return list(range(size))
+    return np.sort(np.random.default_rng(derived_seed("texts", size)).choice(size, most, replace=False)).tolist()
+
+
 class Reader:
     """Encodes each split once for each way of reading it."""
 
@@ -80,13 +90,13 @@ class Reader:
     ) -> Texts:
         """A split of the task `of` as this run's model reads it with the head of `task`. Labels are not looked at.
 
-        :param most: How many texts, the first; 0 for all.
+        :param most: How many texts, as `sample` draws them; 0 for all.
         """
         model = self.material.model(run)
         key = (of, split, most, model.tokenizer.fingerprint(), model.head(task).max_length)
         if key not in self._known:
             table = self.material.table(of, split)
-            rows = table.rows.select(range(min(most or len(table.rows), len(table.rows))))
+            rows = table.rows.select(sample(len(table.rows), most))
             rows = rows.select_columns([name for name in rows.column_names if name not in GOLD])
             self._known[key] = flat(self.material.encoded(run, task, replace(table, rows=rows, labelled=False)))
         return self._known[key]

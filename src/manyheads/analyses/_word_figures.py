@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from manyheads import drawing
-from manyheads.analyses._agreement import across
+from manyheads.analyses._agreement import across, rho
 from manyheads.analyses._word_pairs import SUM, Agreement
 from manyheads.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, clean
 from manyheads.metrics import ranks
@@ -24,7 +24,7 @@ LONGEST = 30
 def agreement_figure(found: Sequence[Agreement]) -> Figure:
     """Each pair's correlation with its interval, for each score a panel."""
     panels = [(score, list(of_score)) for score, of_score in groupby(found, key=lambda one: one.score)]
-    height = sum(ROW * len(rows) + 44 for _, rows in panels) + 40
+    height = sum(ROW * len(rows) + 52 for _, rows in panels) + 24
     with drawing.house_look():
         sheet, top = drawing.new_sheet(height), 0.0
         for score, rows in panels:
@@ -38,7 +38,7 @@ def agreement_figure(found: Sequence[Agreement]) -> Figure:
                 axes.plot([one.rho.value], [at], marker, color=colour, markersize=8)
             lowest = min(0.0, *(one.rho.interval[0] if one.rho.interval else one.rho.value for one in found))
             axes.set_xlim(min(-0.1, lowest - 0.05), 1.05)
-            top += ROW * len(rows) + 44
+            top += ROW * len(rows) + 52
         axes.set_xlabel("Spearman's ρ of the ranks of words, 95 % interval")
         reading = (
             "How alike two models rank the words by each score: 1 the same order, 0 none in common. Diamonds: two "
@@ -68,7 +68,8 @@ def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str
         reading = (
             f"Each point is a word, at its rank in one model (1 matters most) and in the other, of one seed each; at "
             f"most {POINTS} words of each pair are drawn, evenly over the ranks. A rising line: both models find the "
-            "same words important. A cloud: they do not. In brackets the correlation of two seeds of the same model."
+            "same words important. A cloud: they do not. A falling one: what is first for one is last for the "
+            "other. Above: ρ of these points, its mean over the seeds, and of two seeds of each model."
         )
         reading += f" {len(found) - PANELS} more pairs are in the table." if len(found) > PANELS else ""
         title = f"Ranks of words by the {score}" if score == SUM else f"Ranks of words by {score}"
@@ -89,7 +90,7 @@ def _panel(
     pair = across(one.one.on(one.words), one.other.on(one.words))[0]
     x, y = (len(one.words) + 1 - ranks(each) for each in pair)
     chosen = np.unique(np.argsort(x)[np.linspace(0, len(x) - 1, min(POINTS, len(x))).astype(int)])
-    axes.plot(x[chosen], y[chosen], "o", color=SERIES[0], markersize=2.6, alpha=0.55, markeredgewidth=0)
+    axes.plot(x[chosen], y[chosen], "o", color=SERIES[0], markersize=3.2, alpha=0.65, markeredgewidth=0)
     last = len(one.words)
     axes.set_xlim(1 - 0.03 * last, 1.03 * last)
     axes.set_ylim(1 - 0.03 * last, 1.03 * last)
@@ -100,12 +101,12 @@ def _panel(
     axes.set_ylabel(f"rank in {_short(one.other.name)}", labelpad=2)
     most = [name.name for name in (one.one, one.other) if name.name in ceilings]
     told = ", ".join(_number(ceilings[name]) for name in most)
-    heading = f"ρ = {_number(one.rho.value)}" + (f"  (two seeds: {told})" if told else "")
-    sheet.text(left / WIDTH, 1 - (top + 14) / tall, clean(heading), weight="bold", size=13)
+    over = f"over the seeds {_number(one.rho.value)}" + (f"; two of one model {told}" if told else "")
+    sheet.text(left / WIDTH, 1 - (top + 14) / tall, f"ρ = {_number(rho(*pair))}", weight="bold", size=13)
     first = [one.words[at] for at in np.argsort(x + y)[:LABELLED].tolist()]
     words = ", ".join(_short(str(word), 14) for word in first)
-    sheet.text(left / WIDTH, 1 - (top + 33) / tall, "first in both:", size=11, color=MUTED)
-    sheet.text(left / WIDTH, 1 - (top + 49) / tall, clean(words), size=11, color=INK)
+    sheet.text(left / WIDTH, 1 - (top + 33) / tall, over, size=11, color=MUTED)
+    sheet.text(left / WIDTH, 1 - (top + 49) / tall, f"first: {words}", size=11, color=INK)
 
 
 def _two_lines(one: Agreement) -> str:

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from manyheads.analyses import Material, RunOf
 from manyheads.analyses._piece_gradients import differentiable, frequencies, of_words, piece_gradients
-from manyheads.analyses._sequences import Reader
+from manyheads.analyses._sequences import Reader, sample
 from manyheads.analyses._word_scores import Gradients, Network, averaged, gradients, path, sums
 
 BAG = "bag_of_words"
@@ -110,7 +110,7 @@ class WordReader:
     def _pieces(self, found: Found, run: RunOf, task: str) -> None:
         model, most = self.material.model(run), self.most or FEW
         table = self.material.table(task)
-        texts = table.rows.select(range(min(most, len(table.rows))))["text"]
+        texts = table.rows.select(sample(len(table.rows), most))["text"]
         words = sorted(frequencies(texts))
         values = piece_gradients(model, task, self.reader.texts(run, task, task, most=most))
         places = {word: place for place, word in enumerate(words)}

@@ -98,7 +98,8 @@ def table(found: Sequence[Agreement], first: int) -> Grid:
     note = (
         "Each seed of one model with another seed of the other, on average, with 95 % intervals over words and seeds. "
         "p: how often a random order of the words gives as much agreement (mean ranks of one half of the seeds with "
-        "those of the other half; not corrected for how many there are). With the same start: models of the same seed, "
+        "those of the other half; not corrected for how many there are); it speaks of these very models, and only the "
+        "interval of the next ones. With the same start: models of the same seed, "
         "which agree also on what neither has learned. “Two seeds” of one model are the most to expect of two models."
     )
     return Grid("agreement", columns, rows, note, title="How well two models agree")

@@ -1,8 +1,8 @@
 """One task's texts through another task's head: what a head knows of texts that it was not trained on.
 
 The question and the figure are those of Adam K, "Multi-task learning: what is it, how does it work and why does it
-work?", GumGum Tech Blog, 2022, section "Cross-task performance"; with intervals, and with the controls that it takes to
-read the figure.
+work?", GumGum Tech Blog, 2022, https://medium.com/gumgum-tech, section "Cross-task performance"; added are intervals,
+and the controls that it takes to read the figure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class CrossedHeads(Analysis):
     :param arms: Which arms; all, by default.
     :param tasks: Which tasks; by default all with a `classification` head that an arm trains jointly.
     :param by_order: Whether tasks whose classes have other names are crossed too, class by class in their order.
-    :param probed: How many training texts a probe is fitted to, the first; 0 for no probes.
+    :param probed: How many training texts a probe is fitted to, drawn at random; 0 for no probes.
     """
 
     reads_models = True
@@ -124,11 +124,10 @@ def _table(panels: Sequence[Panel], plan: Mapping[str, Any]) -> Grid:
     for texts, head, found, most in panels:
         for score in found:
             interval = score.accuracy.interval() or (None, None)
-            area = score.auc
-            of_area = (area.interval() if area else None) or (None, None)
+            of_area = score.auc_interval or (None, None)
             rows.append([
                 texts, head, _WHAT[score.row.kind], _label(score.row.arm, plan), score.accuracy.value, *interval,
-                area.value if area else None, *of_area, score.second, most, len(score.row.seeds),
+                score.auc, *of_area, score.second, most, len(score.row.seeds),
             ])  # fmt: skip
     columns = [
         "Texts of", "Crossed with", "Answered by", "Arm", Column("Accuracy", "points"), Column("from", "points"),
@@ -148,14 +147,14 @@ def _sentence(panels: Sequence[Panel], plan: Mapping[str, Any]) -> str:
     for texts, head, found, most in panels:
         crossed = [score for score in found if score.row.kind == "crossed"]
         parts = [
-            f"{points(score.accuracy.value)} with “{_label(score.row.arm, plan)}”"
-            + (f" (AUC {points(score.auc.value)})" if score.auc else "")
+            f"{points(score.accuracy.value)} % with “{_label(score.row.arm, plan)}”"
+            + (f" (AUC {points(score.auc)})" if score.auc is not None else "")
             for score in crossed
         ]
         probes = [score for score in found if score.row.kind == "probe"]
-        probed = f"; a probe on that encoder gets {points(probes[0].accuracy.value)}" if probes else ""
+        probed = f"; a probe on that encoder gets {points(probes[0].accuracy.value)} %" if probes else ""
         told.append(
             f"Of the texts of {texts} the head of {head} gets {' and '.join(parts)} right, where the majority is "
-            f"{points(most)}{probed}."
+            f"{points(most)} %{probed}."
         )
     return " ".join(told)

@@ -1,8 +1,8 @@
 """Which words matter to each model, by a score that can be read off the weights and by scores that mean something.
 
 The score, the lists of words and the scatters of ranks are those of Adam K, "Multi-task learning: what is it, how does
-it work and why does it work?", GumGum Tech Blog, 2022; added are scores that depend on the function alone
-(`_word_scores.py`), how well two seeds of one model agree, intervals, and what chance gives.
+it work and why does it work?", GumGum Tech Blog, 2022, https://medium.com/gumgum-tech; added are scores that depend on
+the function alone (`_word_scores.py`), how well two seeds of one model agree, intervals, and what chance gives.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,8 +38,8 @@ class WordImportance(Analysis):
     :param arms: Which arms' models; all, by default.
     :param tasks: Which tasks; all with such a head, by default.
     :param least: In how many training texts a word must stand, of every task that is compared.
-    :param texts: How many texts of the reported split the gradient is averaged over, the first; 0 for all of them, or
-        for 500 with a pretrained encoder.
+    :param texts: How many texts of the reported split the gradient is averaged over, drawn at random; 0 for all of
+        them, or for 500 with a pretrained encoder.
     :param shown: How many words the lists show.
     :param permutations: How many random orders the p values rest on.
     """
@@ -75,7 +75,7 @@ class WordImportance(Analysis):
             for score, views in scores.items()
             for one in agreements(score, views, self.least, self.shown, self.permutations)
         ]
-        parts: list[Any] = [*(f"Left out: {why}." for why in found.told), *_cautions(found)]
+        parts: list[Any] = [*(f"Left out: {why}." for why in found.told), *_cautions(found), *_alike(known)]
         parts += [agreement_figure(known)] if known else []
         parts += [self._list(score, views, found.signs, material) for score, views in scores.items() if views]
         for score in (SUM, GRADIENT):
@@ -105,7 +105,7 @@ class WordImportance(Analysis):
 
 
 _HOW = {
-    SUM: "The blog's score: a word's weights to all hidden units, added up.",
+    SUM: "A word's weights to all hidden units, added up, as in Adam K's blog post; the largest first.",
     PATH: "A word's weights, each times its unit's weight to the second class less that to the first; here by size.",
     GRADIENT: "How much a word moves the logits of the texts that hold it, to first order.",
 }
@@ -169,6 +169,22 @@ def _cautions(found: Found) -> list[str]:
             "are compared that start from the same weights, which agree also on words that neither has learned."
         )
     return told
+
+
+def _alike(known: Sequence[Agreement]) -> list[str]:
+    """What a common start does to the sums, where it does much."""
+    pairs = [one for one in known if one.score == SUM and one.same is not None and not one.of_one_seed]
+    if not pairs:
+        return []
+    most = max(pairs, key=lambda one: (one.same or 0.0) - one.rho.value)
+    same, other = most.same or 0.0, most.rho.value
+    if same - other < 0.1:
+        return []
+    told = f"{same:.2f} for {most.name}, and {other:.2f} with another seed".replace("-", "−")
+    return [
+        "Models of the same seed start from the same weights here, and for that reason alone the sums of two models "
+        f"may be alike: ρ is {told}. So models are compared across seeds."
+    ]
 
 
 def _turned(network: Network) -> float | None:
