@@ -119,6 +119,7 @@ def test_heads_of_opposed_tasks_answer_wrongly_and_the_probe_rightly(made):
         most = rows[task, OTHER, "alone"][11]
         assert rows[task, OWN, "alone"][4] > 0.9 and rows[task, OWN, "joint"][4] > 0.9
         assert rows[task, OTHER, "alone"][4] < 0.1 and rows[task, OTHER, "alone"][7] < 0.05
+        assert rows[task, OTHER, "joint"][4] < 0.1
         assert rows[task, PROBE, "alone"][4] > 0.9 and 0.5 <= most < 0.8
         assert (task, PROBE, "joint") not in rows
         assert all(row[5] <= row[4] <= row[6] for key, row in rows.items() if key[0] == task)

@@ -69,7 +69,7 @@ def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str
             f"Each point is a word, at its rank in one model (1 matters most) and in the other, of one seed each; at "
             f"most {POINTS} words of each pair are drawn, evenly over the ranks. A rising line: both models find the "
             "same words important. A cloud: they do not. A falling one: what is first for one is last for the "
-            "other. Above: ρ of these points, its mean over the seeds, and of two seeds of each model."
+            "other. Above: ρ of these words, its mean over the seeds, and that of two seeds of each model."
         )
         reading += f" {len(found) - PANELS} more pairs are in the table." if len(found) > PANELS else ""
         title = f"Ranks of words by the {score}" if score == SUM else f"Ranks of words by {score}"
@@ -101,8 +101,14 @@ def _panel(
     axes.set_ylabel(f"rank in {_short(one.other.name)}", labelpad=2)
     most = [name.name for name in (one.one, one.other) if name.name in ceilings]
     told = ", ".join(_number(ceilings[name]) for name in most)
-    over = f"over the seeds {_number(one.rho.value)}" + (f"; two of one model {told}" if told else "")
-    sheet.text(left / WIDTH, 1 - (top + 14) / tall, f"ρ = {_number(rho(*pair))}", weight="bold", size=13)
+    over = f"two seeds of a model: {told}" if told else ""
+    sheet.text(
+        left / WIDTH,
+        1 - (top + 14) / tall,
+        f"ρ = {_number(rho(*pair))}, mean {_number(one.rho.value)}",
+        weight="bold",
+        size=13,
+    )
     first = [one.words[at] for at in np.argsort(x + y)[:LABELLED].tolist()]
     words = ", ".join(_short(str(word), 14) for word in first)
     sheet.text(left / WIDTH, 1 - (top + 33) / tall, over, size=11, color=MUTED)
