@@ -11,7 +11,7 @@ demo: .venv/ready
 	$(BIN)/manyheads run studies/quickstart.toml --workers 2
 
 test: .venv/ready
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff format --check .
