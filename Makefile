@@ -22,7 +22,7 @@ check: .venv/ready
 # The long part of the tests that attack: runs killed 200 times at random and at every point of a save, and 10,000
 # mutated inputs to each reader. About an hour on two cores; the short part is in `make test`.
 torture: .venv/ready
-	PYTHONPATH=tests $(BIN)/python tests/torture.py --kills 200
+	PYTHONPATH=tests/support $(BIN)/python tests/torture.py --kills 200
 	MANYHEADS_FUZZ=10000 $(BIN)/pytest -n 2 tests/fuzz
 
 # Every figure of docs/results/speed.md again. Wants a machine that does nothing else meanwhile.

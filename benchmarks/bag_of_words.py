@@ -81,12 +81,12 @@ def measure(contestant: str, folder: Path, hub: Path | None) -> dict[str, Any]:
     """One contestant's scores, seconds and memory on the study in a folder."""
     from sklearn import neural_network  # noqa: F401  (imported by neither while it is measured)
 
-    from manyheads.machine import forget_peak_memory, keep_freed_memory, peak_memory
-    from manyheads.plan import runs
-    from manyheads.run import run_once
-    from manyheads.study_file import read_study
-    from manyheads.tasks import read_tasks
-    from manyheads.workshop import Workshop
+    from manyheads.study.parser import read_study
+    from manyheads.study.steps import runs
+    from manyheads.study.tasks import read_tasks
+    from manyheads.training.device import forget_peak_memory, keep_freed_memory, peak_memory
+    from manyheads.training.run import run_once
+    from manyheads.training.workshop import Workshop
 
     study = read_study(folder / "study.toml")
     forget_peak_memory()
@@ -143,7 +143,7 @@ def matrix(workshop: Any, split: str, words: int) -> tuple[Any, np.ndarray]:
     """A split's tokens as a sparse matrix of a row for each review and a column for each word, and its labels."""
     from scipy.sparse import csr_matrix
 
-    from manyheads.batches import batch_of
+    from manyheads.data.batches import batch_of
 
     examples = next(found for key, found in workshop._encoded.items() if key[:2] == ("reviews", split))
     batch = batch_of("reviews", examples, range(len(examples)))

@@ -16,13 +16,13 @@ from typing import Any
 
 from machine_and_table import command, table, write_figures
 
-from manyheads.plan import runs
-from manyheads.resume import FOLDER, Resume
-from manyheads.run import run_once
-from manyheads.study import TRAINING
-from manyheads.study_file import read_study
-from manyheads.tasks import read_tasks
-from manyheads.workshop import Workshop
+from manyheads.study.parser import read_study
+from manyheads.study.spec import TRAINING
+from manyheads.study.steps import runs
+from manyheads.study.tasks import read_tasks
+from manyheads.training.resume import FOLDER, Resume
+from manyheads.training.run import run_once
+from manyheads.training.workshop import Workshop
 
 QUICKSTART = Path(__file__).resolve().parents[1] / "studies" / "quickstart.toml"
 MINUTES = TRAINING["checkpoint"][1]["minutes"]

@@ -30,11 +30,11 @@ from machine_and_table import write_figures
 from torch import Tensor
 from torchjd.autojac import jac_to_grad, mtl_backward
 
-from manyheads import find
-from manyheads.model import MultiTaskModel, build_model
-from manyheads.optimization import optimizer_for
-from manyheads.tensors import Batch, Tokens
-from manyheads.types import Places
+from manyheads import registry
+from manyheads.core.tensors import Batch, Tokens
+from manyheads.core.values import Places
+from manyheads.training.model import MultiTaskModel, build_model
+from manyheads.training.optimizer import optimizer_for
 from manyheads.weighting import Weighting
 
 METHODS = ("fixed", "pcgrad", "upgrad", "mgda")
@@ -95,7 +95,7 @@ def theirs(model: MultiTaskModel, aggregator: torchjd.aggregation.GramianWeighte
 
 
 def contestants(model: MultiTaskModel) -> dict[str, Backward]:
-    weightings = {name: find.load("weighting", name)(model.tasks) for name in METHODS}
+    weightings = {name: registry.load("weighting", name)(model.tasks) for name in METHODS}
     aggregators = {
         "pcgrad": torchjd.aggregation.PCGrad(),
         "upgrad": torchjd.aggregation.UPGrad(projector=weightings["upgrad"].mean.projector),

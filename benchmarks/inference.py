@@ -28,13 +28,13 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.utils import logging
 
-from manyheads import find
-from manyheads.answer import CHUNK, answers
+from manyheads import registry
+from manyheads.core.values import Places
 from manyheads.encoders.pretrained import resolve
-from manyheads.evaluate import predict
-from manyheads.model import MultiTaskModel, build_model
-from manyheads.train import autocast
-from manyheads.types import Places
+from manyheads.inference import CHUNK, answers
+from manyheads.training.loop import autocast
+from manyheads.training.model import MultiTaskModel, build_model
+from manyheads.training.prediction import predict
 
 HUB = Path(__file__).resolve().parents[2] / "shared" / "hub"
 SOURCES = ("sst2", "cola", "mnli", "mrpc")
@@ -50,11 +50,13 @@ Answers = list[list[str]]
 def texts(number: int, hub: Path) -> list[str]:
     """Sentences of four tasks of GLUE by turns, or of the small world."""
     if hub.is_dir():
-        sources = [find.load("datasets", "glue")(Places(hub, hub), subset=name).read("train").rows for name in SOURCES]
+        sources = [
+            registry.load("datasets", "glue")(Places(hub, hub), subset=name).read("train").rows for name in SOURCES
+        ]
         each = -(-number // len(sources))
         columns = [rows.select(range(each))["text"] for rows in sources]
         return [text for row in zip(*columns, strict=True) for text in row][:number]
-    made = find.load("datasets", "small_world")(Places(Path()), subset="film_sentiment", size=number).read("train")
+    made = registry.load("datasets", "small_world")(Places(Path()), subset="film_sentiment", size=number).read("train")
     return list(made.rows["text"])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from manyheads.machine import fingerprint
+from manyheads.training.device import fingerprint
 
 
 def machine() -> dict[str, Any]:

@@ -64,9 +64,9 @@ def write_encoder(folder: Path) -> None:
     import torch
     from transformers import BertConfig, BertModel
 
+    from manyheads.core.values import Places
     from manyheads.encoders._tokenizer import PretrainedTokenizer
     from manyheads.encoders.pretrained import resolve
-    from manyheads.types import Places
 
     torch.manual_seed(0)
     shape = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
@@ -81,15 +81,15 @@ def measure(folder: Path, threads: int) -> dict[str, Any]:
     """Each stage's seconds and memory for the study in a folder."""
     import torch
 
+    from manyheads.core.values import Places
     from manyheads.datasets.table import OwnTable  # noqa: F401  (so that importing it is not a part of reading)
-    from manyheads.machine import forget_peak_memory, peak_memory
-    from manyheads.model import build_model
-    from manyheads.plan import runs
-    from manyheads.run import run_once, specification
-    from manyheads.study_file import read_study
-    from manyheads.tasks import read_tasks
-    from manyheads.types import Places
-    from manyheads.workshop import Workshop
+    from manyheads.study.parser import read_study
+    from manyheads.study.steps import runs
+    from manyheads.study.tasks import read_tasks
+    from manyheads.training.device import forget_peak_memory, peak_memory
+    from manyheads.training.model import build_model
+    from manyheads.training.run import run_once, specification
+    from manyheads.training.workshop import Workshop
 
     torch.set_num_threads(threads)
     study, found = read_study(folder / "study.toml"), {}

@@ -26,9 +26,9 @@ import scipy
 from scipy.optimize import brentq
 from scipy.special import ndtr, stdtrit
 
-from manyheads.intervals import Spread, holm, resample, spread
-from manyheads.types import Measure
-from manyheads.verdicts import HELPS, HURTS, NO_DIFFERENCE, judge
+from manyheads.core.values import Measure
+from manyheads.results.intervals import Spread, holm, resample, spread
+from manyheads.results.verdicts import HELPS, HURTS, NO_DIFFERENCE, judge
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()

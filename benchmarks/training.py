@@ -9,7 +9,7 @@ take turns within each round; figures are medians over rounds. Only training cou
 scoring; making the optimizer counts.
 
 *real tokens/s* leaves padding out. *padding* is the share of the computed tokens that are padding (for manyheads:
-filler that lets shapes recur; see `tensors.filling`). *GFLOP/s* are the model's: 6 for each weight of the encoder's
+filler that lets shapes recur; see `tensors.padding_for`). *GFLOP/s* are the model's: 6 for each weight of the encoder's
 layers and real token, and attention's products, 12 x length^2 x width for each layer and sequence. *of the ceiling*
 compares them with the matrix products of the same precision, [4096, 384] x [384, 1536], measured in the same rounds.
 
@@ -126,8 +126,8 @@ def figures(results: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     found: dict[str, dict[str, float | None]] = {}
     for name, rounds in results["rounds"].items():
         one, seconds = rounds[0], statistics.median(each["seconds"] for each in rounds)
-        operations = 6 * weights * one["tokens"] + 12 * width * layers * one["squares"] if weights else 0
-        gflops = operations / seconds / 1e9
+        flops = 6 * weights * one["tokens"] + 12 * width * layers * one["squares"] if weights else 0
+        gflops = flops / seconds / 1e9
         found[name] = {
             "examples": one["examples"] / seconds,
             "tokens": one["tokens"] / seconds,

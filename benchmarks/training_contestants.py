@@ -26,17 +26,17 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
-from manyheads import find
-from manyheads.batches import TrainingData, stored, vocabulary
+from manyheads import registry
+from manyheads.core.tensors import Batch
+from manyheads.core.values import Places
+from manyheads.data.batches import TrainingData, stored, vocabulary
 from manyheads.encoders._packed import Packing
 from manyheads.encoders.pretrained import resolve
-from manyheads.machine import ceiling, keep_freed_memory
-from manyheads.model import MultiTaskModel, build_model
-from manyheads.optimization import optimizer_for
-from manyheads.plan import Layout
-from manyheads.tensors import Batch
-from manyheads.train import train
-from manyheads.types import Places
+from manyheads.study.steps import Layout
+from manyheads.training.device import keep_freed_memory, peak_flops
+from manyheads.training.loop import train
+from manyheads.training.model import MultiTaskModel, build_model
+from manyheads.training.optimizer import optimizer_for
 
 BATCH, LEARNING_RATE = 16, 3e-5
 DATA = {
@@ -75,7 +75,7 @@ def prepared(
     tables = {}
     for task, size in sizes.items():
         name, settings = DATA[task]
-        table = find.load("datasets", name)(Places(hub, hub), **settings).read("train")
+        table = registry.load("datasets", name)(Places(hub, hub), **settings).read("train")
         rows = table.rows.select(random.Random(0).sample(range(len(table.rows)), size))
         tables[task] = replace(table, rows=rows)
     tasks = {
@@ -103,7 +103,7 @@ def manyheads(precision: str, sizes: Mapping[str, int], hub: Path, encoder: str)
     model, data, steps = prepared(sizes, hub, encoder)
     began = time.perf_counter()
     model.narrow(reduce(np.union1d, [vocabulary(one.examples) for one in data.values()]))
-    weighting: Any = find.load("weighting", "fixed")(list(sizes))
+    weighting: Any = registry.load("weighting", "fixed")(list(sizes))
     optimizer = optimizer_for(model, weighting, {"name": "adamw", "weight_decay": 0.01}, LEARNING_RATE)
     settings = {**SETTINGS, "precision": precision}
     layout = Layout([(task,) for task in steps])
@@ -119,7 +119,7 @@ def manyheads(precision: str, sizes: Mapping[str, int], hub: Path, encoder: str)
         "tokens": tokens,
         "squares": sum(length**2 for length in lengths),
         "computed": tokens + sum(record.padding for record in records),
-        "operations": sum(record.operations for record in records),
+        "flops": sum(record.flops for record in records),
         "encoder": {
             "width": config.hidden_size, "inner": config.intermediate_size, "layers": config.num_hidden_layers
         },
@@ -260,7 +260,7 @@ def bound(precision: str, peers: Path) -> dict[str, float]:
         script: Any = importlib.import_module("ceiling")
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         return {"gflops": script.gflops(4096, 384, 1536, dtype)}
-    return {"gflops": ceiling(precision, 1.5) / 1e9}
+    return {"gflops": peak_flops(precision, 1.5) / 1e9}
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
+from manyheads.core.values import Places
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import resolve
-from manyheads.types import Places
 
 torch.set_num_threads(1)
 # Tokens of tests are kept in a folder of the tests, never in the user's own; set here, before any fixture, so that the

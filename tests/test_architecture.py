@@ -1,4 +1,4 @@
-"""Who may import whom, as design and `docs/decisions.md` fix it. The direction is downward, with no way back."""
+"""Who may import whom. Each layer imports earlier ones only; what a line below does not allow is forbidden."""
 
 import ast
 from collections.abc import Callable, Iterable
@@ -9,157 +9,138 @@ import pytest
 import manyheads
 
 SOURCE = Path(manyheads.__file__).parent
-FAMILIES = ("analyses", "datasets", "encoders", "heads", "penalties", "sampling", "sharing", "weighting")
+LAYERS = [
+    {"core"},
+    {"metrics", "registry", "encoders", "sampling", "weighting", "penalties"},
+    {"datasets", "heads", "results"},
+    {"sharing", "study", "data", "report"},
+    {"training", "analyses"},
+    {"inference", "runner"},
+    {"api", "cli", "__init__", "__main__"},
+]
+LAYER = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+FAMILIES = {"analyses", "datasets", "encoders", "heads", "penalties", "sampling", "sharing", "weighting"}
+# Beside what is below them: the package loads the version, `python -m manyheads` the commands.
+ALSO = {("__main__", "cli"), ("study", "datasets._checks")}
+# Where an import of ours may stand inside a function, so that what is heavy is loaded when it is needed.
+DELAYED = {"cli.py", "registry.py"}
 
-# What each part may import of ours, beside `types`, which everything may. Third-party packages are free.
-ALLOWED = {
-    "__init__": set(),
-    "types": set(),
-    "strict_json": set(),
-    "tensors": set(),
-    "metrics": set(),
-    "squad": set(),
-    "chunks": set(),
-    "treebank": set(),
-    "facts": set(),
-    "texts": {"facts"},
-    "datasets": {"chunks", "treebank"},
-    "encoders": {"tensors", "facts", "products"},
-    "heads": {"tensors", "metrics", "squad", "chunks", "facts", "texts"},
-    "sharing": {"tensors", "encoders", "heads"},
-    "weighting": set(),
-    "sampling": set(),
-    "penalties": set(),
-    "analyses": {"drawing", "intervals", "metrics", "tensors"},
-    "svg": set(),
-    "material": {"analyses", "batches", "evaluate", "machine", "model", "records", "tasks"},
-    "findings": {"analyses", "drawing", "svg", "tables"},
-    "analyse": {
-        "__init__", "analyses", "files", "find", "findings", "material", "run_files", "shapes", "study", "workshop",
-    },
-    "find": set(),
-    "study": set(),
-    "study_checks": {"find", "study"},
-    "study_file": {"find", "study", "study_checks"},
-    "plan": {"find", "study", "sampling"},
-    "tasks": {"find", "study", "datasets", "row_hash"},
-    "optimization": set(),
-    "notes": set(),
-    "columns": {"notes"},
-    "row_hash": set(),
-    "token_cache": {"columns"},
-    "cache_contents": {"token_cache"},
-    "batches": {"tensors", "heads", "columns"},
-    "model": {"find", "facts", "tensors", "encoders", "heads", "sharing"},
-    "train": {"tensors", "model", "batches", "plan", "optimization", "weighting"},
-    "evaluate": {"metrics", "model", "batches", "train"},
-    "products": set(),
-    "files": set(),
-    "lock": set(),
-    "checkpoint": {"files"},
-    "resume": {"checkpoint"},
-    "stopping": set(),
-    "machine": {"products"},
-    "workshop": {"find", "study", "tasks", "plan", "model", "heads", "columns", "batches", "token_cache", "row_hash"},
-    "run": {
-        "__init__", "machine", "find", "study", "tasks", "plan", "model", "batches", "train", "evaluate",
-        "optimization", "workshop", "resume", "stopping", "files", "run_files", "facts",
-    },
-    "run_files": {"__init__", "plan", "files"},
-    "worker": {"study", "tasks", "workshop", "files"},
-    "execute": {"__init__", "machine", "plan", "run", "run_files", "workshop", "worker", "files", "lock"},
-    "state": {"__init__", "plan", "records", "resume", "run", "run_files", "execute", "workshop"},
-    "score": {"metrics", "squad", "strict_json", "score_sequences"},
-    "score_sequences": {"metrics", "chunks", "treebank", "strict_json"},
-    "intervals": {"metrics"},
-    "shapes": {"metrics", "svg"},
-    "results_file": {"shapes", "strict_json"},
-    "records": {"metrics", "intervals", "shapes"},
-    "verdicts": {"intervals"},
-    "compare": {"metrics", "intervals", "records", "verdicts", "files"},
-    "tables": {"files"},
-    "drawing": set(),
-    "plots": {"drawing", "files"},
-    "markup": {"drawing"},
-    "report_cost": {"markup"},
-    "report_analyses": {"markup", "drawing", "svg"},
-    "report": {"plots", "markup", "drawing", "report_cost", "report_analyses", "files"},
-    "progress": {"plan"},
-    "new_study": {"study", "study_checks", "study_file"},
-    "answer": {"find", "model", "evaluate"},
-    "work": {"find", "facts", "study", "tasks"},
-    "estimate": {"find", "study", "study_file", "tasks", "plan", "work"},
-    "conduct": {
-        "__init__", "study", "study_file", "tasks", "plan", "model", "run", "execute", "progress", "records", "compare",
-        "tables", "plots", "report", "token_cache", "workshop", "state", "resume", "checkpoint", "files", "lock",
-        "analyse", "material", "report_analyses",
-    },
-    "results": {"results_file", "tables", "plots", "report", "markup"},
-    "notebook": {"answer", "conduct", "estimate", "execute", "model", "progress", "results", "study", "study_file"},
-    "__main__": {"cli"},
-    "cli": {
-        "__init__", "find", "conduct", "results_file", "progress", "estimate", "answer", "score", "tables",
-        "token_cache", "cache_contents", "files", "new_study",
-    },
-}  # fmt: skip
+FILES = sorted(SOURCE.rglob("*.py"))
+ROOMS = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in FILES}
 
 
-def part_of(path: Path) -> str:
-    inside = path.relative_to(SOURCE)
-    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+def read(path: Path) -> str:
+    return path.read_text("utf-8")
 
 
-def ours_imported(tree: ast.AST) -> list[tuple[str, str]]:
-    """(part, rest of the module's name) of every import of ours."""
+def imported(tree: ast.AST) -> list[tuple[str, str]]:
+    """(room, rest of the module's name) of every import of ours."""
     found = []
     for node in ast.walk(tree):
+        names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "manyheads":
-            names = [f"manyheads.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        else:
-            continue
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
-            if name.split(".")[0] != "manyheads":
-                continue
-            parts = name.split(".")[1:]
-            part = parts[0] if parts and (SOURCE / parts[0]).with_suffix(".py").exists() else (parts or [""])[0]
-            known = part in ALLOWED
-            found.append((part if known else "__init__", ".".join(parts[1:])))
+            root, *inside = name.split(".")
+            if root == "manyheads" and inside:
+                module = SOURCE.joinpath(*inside)
+                known = module.is_dir() or module.with_suffix(".py").is_file()
+                found.append((inside[0], ".".join(inside[1:] if known else inside[1:-1])))
     return found
 
 
-def forbidden(path: Path, source: str) -> list[str]:
-    """The imports in a file that go the wrong way."""
-    part, wrong = part_of(path), []
-    for imported, rest in ours_imported(ast.parse(source)):
-        if imported == "types":
+def upward(path: Path, source: str) -> list[str]:
+    """The imports of a file that the layers do not allow."""
+    room, wrong = path.relative_to(SOURCE).parts[0].removesuffix(".py"), []
+    for other, rest in imported(ast.parse(source)):
+        if (room, f"{other}.{rest}" if rest else other) in ALSO or (other not in ROOMS and room == "__init__"):
             continue
-        if imported == part and part in FAMILIES:
-            if rest and not rest.startswith("_"):
-                wrong.append(f"{part}/{path.stem} imports its sibling {rest}")
-        elif imported == "datasets" and part == "tasks" and rest in ("", "_checks"):
-            continue
-        elif imported not in ALLOWED[part]:
-            wrong.append(f"{part} imports {imported}")
-        elif imported in FAMILIES and rest:
-            wrong.append(f"{part} imports the member {imported}.{rest}, not the contract")
+        if other == room:
+            if room in FAMILIES and rest and not rest.split(".")[-1].startswith("_"):
+                wrong.append(f"a member of {room} imports its sibling {rest}")
+        elif LAYER[other] >= LAYER[room]:
+            wrong.append(f"{room} imports {other}, which is not below it")
+        elif other in FAMILIES and rest:
+            wrong.append(f"{room} imports the member {other}.{rest}, not the contract")
     return wrong
 
 
-FILES = sorted(SOURCE.rglob("*.py"))
+def test_every_room_has_its_layer():
+    assert set(LAYER) >= ROOMS
+
+
+def test_imports_go_downward():
+    assert {str(path): wrong for path in FILES if (wrong := upward(path, read(path)))} == {}
+
+
+def test_nothing_imports_in_a_circle():
+    edges = {path: _modules(read(path)) - {path} for path in FILES}
+    while ends := [path for path, needs in edges.items() if not needs & set(edges)]:
+        for path in ends:
+            del edges[path]
+    assert sorted(str(path.relative_to(SOURCE)) for path in edges) == []
+
+
+def _modules(source: str) -> set[Path]:
+    """The files of ours that a source imports when it is imported itself."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "manyheads":
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                inside = SOURCE.joinpath(*name.split(".")[1:])
+                found |= {path for path in (inside.with_suffix(".py"), inside / "__init__.py") if path.is_file()}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("core/values.py", "from manyheads import registry"),
+        ("metrics/resampled.py", "from manyheads.results.records import read_records"),
+        ("heads/span.py", "from manyheads.sharing import Sharing"),
+        ("weighting/fixed.py", "from manyheads.weighting.pcgrad import PCGrad"),
+        ("results/compare.py", "from manyheads.training.model import open_model"),
+        ("report/tables.py", "import manyheads.runner.progress"),
+        ("study/steps.py", "from manyheads.data.batches import encoded"),
+        ("training/loop.py", "from manyheads.runner.pool import execute"),
+        ("analyses/transfer_matrix.py", "from manyheads.training import run"),
+        ("runner/run_study.py", "from manyheads.api import Study"),
+        ("inference.py", "from manyheads.heads.span import Span"),
+        ("api.py", "from manyheads import cli"),
+    ],
+)
+def test_a_forbidden_import_is_noticed(file: str, line: str):
+    assert upward(SOURCE / file, read(SOURCE / file) + f"\n{line}\n") != []
+
+
+def test_no_import_of_ours_is_hidden():
+    for path in FILES:
+        source = read(path)
+        assert "TYPE_CHECKING" not in source, path
+        if path.name in DELAYED:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert imported(node) == [], (path, node.name)
+
+
+def test_no_file_is_a_drawer():
+    assert {path.stem for path in FILES} & {"utils", "helpers", "common", "base", "manager"} == set()
+
+
+# ------------------------------------------------------------------------------------------- what runs without torch
 
 HEAVY = {"torch", "transformers", "torchjd", "safetensors"}
-# What `check` runs: its own modules, and what `find` loads for it without anybody importing it by name.
+# What `check` runs: its own modules, and what the registry loads for it without anybody importing it by name.
 FOR_CHECK = [
-    SOURCE / "cli.py", SOURCE / "estimate.py", *SOURCE.glob("*/_*_checks.py"),
+    SOURCE / "cli.py", SOURCE / "study" / "estimate.py", *SOURCE.glob("*/_*_checks.py"),
     *SOURCE.glob("datasets/*.py"), *SOURCE.glob("sampling/*.py"),
 ]  # fmt: skip
 
 
-def packages_needed(files: Iterable[Path], read: Callable[[Path], str]) -> set[str]:
+def packages_needed(files: Iterable[Path], read: Callable[[Path], str] = read) -> set[str]:
     """The third-party packages that files import when they are imported themselves, and those that they import."""
     packages, waiting, seen = set(), list(files), set()
     while waiting:
@@ -167,51 +148,19 @@ def packages_needed(files: Iterable[Path], read: Callable[[Path], str]) -> set[s
         if path in seen or not path.is_file():
             continue
         seen.add(path)
-        # A module in a package runs the package first. `find` loads companions by their path, without it.
+        # A module in a package runs the package first. The registry loads companions by their path, without it.
         if not path.stem.endswith("_checks") or path.parent.name == "datasets":
             waiting.append(path.with_name("__init__.py"))
+        waiting += _modules(read(path))
         for node in ast.parse(read(path)).body:
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-            else:
-                continue
-            for name in names:
-                root, *inside = name.split(".")
-                packages |= {root} - {"manyheads"}
-                if root == "manyheads":
-                    waiting += [SOURCE.joinpath(*inside, "__init__.py"), SOURCE.joinpath(*inside).with_suffix(".py")]
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            packages |= {name.split(".")[0] for name in names} - {"manyheads"}
     return packages
 
 
-def test_every_part_has_its_place():
-    assert {part_of(path) for path in FILES} <= set(ALLOWED)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_go_downward(path: Path):
-    assert forbidden(path, path.read_text("utf-8")) == []
-
-
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        ("train.py", "from manyheads.run import run_once"),
-        ("weighting/fixed.py", "from manyheads.weighting.pcgrad import PCGrad"),
-        ("heads/span.py", "from manyheads.sampling import Sampling"),
-        ("tables.py", "from manyheads.model import open_model"),
-        ("types.py", "from manyheads import find"),
-        ("run.py", "import manyheads.report"),
-    ],
-)
-def test_a_forbidden_import_is_noticed(file: str, line: str):
-    path = SOURCE / file
-    assert forbidden(path, path.read_text("utf-8") + f"\n{line}\n") != []
-
-
 def test_check_needs_no_torch():
-    packages = packages_needed(FOR_CHECK, lambda path: path.read_text("utf-8"))
+    packages = packages_needed(FOR_CHECK)
     assert {"tokenizers", "huggingface_hub", "datasets", "numpy", "pydantic"} <= packages
     assert not packages & HEAVY
 
@@ -219,38 +168,14 @@ def test_check_needs_no_torch():
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("facts.py", "import torch"),
+        ("core/encoder_info.py", "import torch"),
         ("datasets/__init__.py", "from torch import Tensor"),
         ("heads/_span_checks.py", "from manyheads.heads._windows import windows"),
-        ("work.py", "from manyheads import model"),
+        ("study/flops.py", "from manyheads.training import model"),
     ],
 )
 def test_a_heavy_import_in_check_is_noticed(file: str, line: str):
-    def read(path: Path) -> str:
-        return path.read_text("utf-8") + (f"\n{line}\n" if path == SOURCE / file else "")
+    def changed(path: Path) -> str:
+        return read(path) + (f"\n{line}\n" if path == SOURCE / file else "")
 
-    assert packages_needed(FOR_CHECK, read) & HEAVY
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_no_hidden_imports(path: Path):
-    """No import of ours inside a function but where the commands delay heavy ones, and no blocks for type checkers."""
-    source = path.read_text("utf-8")
-    assert "TYPE_CHECKING" not in source
-    if path.name in ("cli.py", "find.py"):
-        return
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert ours_imported(node) == [], node.name
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_files_fit_in_the_head(path: Path):
-    source = path.read_text("utf-8")
-    assert path.stem not in ("utils", "helpers", "common", "base", "manager")
-    assert len(source.splitlines()) <= 300
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef):
-            body = node.body[1:] if ast.get_docstring(node) else node.body
-            length = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
-            assert length <= 40, f"{node.name} has {length} lines"
+    assert packages_needed(FOR_CHECK, changed) & HEAVY

@@ -9,17 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command import call
 
-from manyheads import __version__
-from manyheads.cli import app
-
-
-def call(*arguments: object, stdin: str = "") -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+from manyheads.core.version import __version__
 
 
 @pytest.fixture(scope="module")

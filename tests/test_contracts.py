@@ -8,34 +8,34 @@ import datasets
 import numpy as np
 import pytest
 import torch
+from made_up import MadeUp
 from pydantic import TypeAdapter
 from torch import nn
 
-from made_up import MadeUp
-from manyheads import find
-from manyheads.batches import batch_of, encoded, stored
+from manyheads import registry
+from manyheads.core.tensors import States
+from manyheads.core.values import GOLD, Table
+from manyheads.data.batches import batch_of, encoded, stored
 from manyheads.encoders._tokenizer import PretrainedTokenizer
-from manyheads.findings import told
-from manyheads.shapes import Analysis, unlike
-from manyheads.tensors import States
-from manyheads.types import GOLD, Table
+from manyheads.results.schema import Analysis, unlike
+from manyheads.runner.analysis_sections import told
 from manyheads.weighting import Weighting
 
-MEMBERS = [(family, name) for family in find.FAMILIES for name in find.names(family)]
+MEMBERS = [(family, name) for family in registry.FAMILIES for name in registry.names(family)]
 TASKS = {"a": 7, "b": 3, "c": 5}
 TYPES = {"a": "classification", "b": "classification", "c": "span"}
 REQUIRED_SETTINGS = {"weighted": {"weights": {"a": 0.5}}}
 
 
 def source_of(family: str, name: str) -> ast.ClassDef:
-    path = Path(find.HERE) / family / f"{name}.py"
+    path = Path(registry.HERE) / family / f"{name}.py"
     tree = ast.parse(path.read_text("utf-8"))
     return next(node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
 
 
 @pytest.mark.parametrize(("family", "name"), MEMBERS)
 def test_a_method_says_what_it_is_and_what_may_be_set(family, name):
-    entry = find.describe(family, name)
+    entry = registry.describe(family, name)
     assert entry.summary.endswith((".", "!", "?")) and len(entry.summary) <= 130
     text = ast.get_docstring(source_of(family, name)) or ""
     for setting in entry.settings:
@@ -46,27 +46,27 @@ def test_a_method_says_what_it_is_and_what_may_be_set(family, name):
 
 @pytest.mark.parametrize(("family", "name"), MEMBERS)
 def test_a_method_can_be_loaded(family, name):
-    assert find.load(family, name).__name__ == find.describe(family, name).class_name
+    assert registry.load(family, name).__name__ == registry.describe(family, name).class_name
 
 
 @pytest.mark.parametrize(("family", "name"), MEMBERS)
 def test_a_method_names_its_source(family, name):
-    path = Path(find.HERE) / family / f"{name}.py"
+    path = Path(registry.HERE) / family / f"{name}.py"
     text = path.read_text("utf-8")
     assert name in ("table", "small_world", "fixed", "regression") or "http" in text, "which paper, which data?"
 
 
-@pytest.mark.parametrize("name", find.names("analyses"))
+@pytest.mark.parametrize("name", registry.names("analyses"))
 def test_an_analysis_of_a_study_in_which_nothing_finished_says_so(name):
     made = MadeUp({"alone": ["a", "b"], "joint": ["a", "b"]}, {"a": [{"id": "1"}], "b": [{"id": "1"}]}, 3)
     settings = REQUIRED_SETTINGS.get(name, {})
-    entry, files = told(name, find.load("analyses", name)(**settings).find(made))
+    entry, files = told(name, registry.load("analyses", name)(**settings).find(made))
     assert entry["failed"] is None and entry["finding"].endswith(".")
     assert not list(unlike(Analysis, entry, "entry")) and all(path.startswith("analyses/") for path in files)
 
 
 def weighting_of(name: str) -> Weighting:
-    return find.load("weighting", name)(list(TASKS))
+    return registry.load("weighting", name)(list(TASKS))
 
 
 def losses_of(shared: nn.Parameter, heads: dict[str, nn.Parameter], tasks: list[str]) -> dict[str, torch.Tensor]:
@@ -77,7 +77,7 @@ def losses_of(shared: nn.Parameter, heads: dict[str, nn.Parameter], tasks: list[
     }
 
 
-WEIGHTINGS = find.names("weighting")
+WEIGHTINGS = registry.names("weighting")
 
 
 def trained(method: Weighting, steps: list[list[str]]) -> list[torch.Tensor]:
@@ -119,11 +119,11 @@ def test_weighting_names_known_tasks_only(name):
     assert set(weighting_of(name).weights()) <= set(TASKS)
 
 
-SAMPLINGS = find.names("sampling")
+SAMPLINGS = registry.names("sampling")
 
 
 def sampling_of(name: str):
-    return find.load("sampling", name)(TASKS, TYPES, **REQUIRED_SETTINGS.get(name, {}))
+    return registry.load("sampling", name)(TASKS, TYPES, **REQUIRED_SETTINGS.get(name, {}))
 
 
 @pytest.mark.parametrize("name", SAMPLINGS)
@@ -150,7 +150,7 @@ def test_schedule_keeps_its_promises(name):
 
 @pytest.mark.parametrize("name", SAMPLINGS)
 def test_schedule_finds_no_fault_with_its_defaults(name):
-    assert find.load("sampling", name).problems(TYPES, REQUIRED_SETTINGS.get(name, {}), "arms.x.sampling") == []
+    assert registry.load("sampling", name).problems(TYPES, REQUIRED_SETTINGS.get(name, {}), "arms.x.sampling") == []
 
 
 COLUMNS = {
@@ -180,9 +180,9 @@ def plain(value):
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-@pytest.mark.parametrize("name", find.names("heads"))
+@pytest.mark.parametrize("name", registry.names("heads"))
 def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, minilm):
-    head_class = find.load("heads", name)
+    head_class = registry.load("heads", name)
     labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
     given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
     if not labelled:
@@ -195,8 +195,8 @@ def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, mini
     assert all(bool(one.targets) == labelled for one in before)
     for one, other in zip(before, after, strict=True):
         for left, right in zip(one.inputs, other.inputs, strict=True):
-            assert plain(left.ids) == plain(right.ids) and plain(left.kinds) == plain(right.kinds)
-        assert (one.targets, plain(one.note), one.clipped) == (other.targets, plain(other.note), other.clipped)
+            assert plain(left.ids) == plain(right.ids) and plain(left.token_types) == plain(right.token_types)
+        assert (one.targets, plain(one.note), one.truncated) == (other.targets, plain(other.note), other.truncated)
     lengths = tuple(len(one.ids) for example in before for one in example.inputs)
     states = States((torch.randn(sum(lengths), 8, generator=torch.Generator().manual_seed(0)),), lengths)
     outputs = head.eval()(states, [len(one.inputs) for one in before])
@@ -205,9 +205,9 @@ def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, mini
     assert head.counts(before) == head.counts(after)
 
 
-@pytest.mark.parametrize("name", find.names("heads"))
+@pytest.mark.parametrize("name", registry.names("heads"))
 def test_a_batch_in_which_nothing_is_labelled_is_a_loss_of_zero(name, minilm):
-    head_class = find.load("heads", name)
+    head_class = registry.load("heads", name)
     labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
     given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
     if "label" in head_class.columns:

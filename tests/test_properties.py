@@ -14,15 +14,17 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from manyheads import find
-from manyheads.batches import TrainingData
+from manyheads import registry
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.strict_json import too_deep
+from manyheads.core.tensors import padding_for
+from manyheads.core.values import Pieces, Places
+from manyheads.data.batches import TrainingData
+from manyheads.data.note_bytes import packed, unpacked
 from manyheads.datasets.table import OwnTable
 from manyheads.heads._windows import piece_span, windows
-from manyheads.notes import packed, unpacked
-from manyheads.plan import _Budget, _laid_out
 from manyheads.sampling import Change
-from manyheads.tensors import filling
-from manyheads.types import Pieces, Places, Problem, StudyError, shown, too_deep
+from manyheads.study.steps import _Budget, _laid_out
 
 # The same examples each time, and no clock: a test that fails, fails everywhere.
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
@@ -155,14 +157,14 @@ ONCE = ("proportional", "alternating")
 
 
 def schedule(name, sizes, given_settings):
-    method = find.load("sampling", name)
+    method = registry.load("sampling", name)
     made = method(sizes, dict.fromkeys(sizes, "classification"), **given_settings)
     made.epochs = 2.0
     return made
 
 
 def test_every_schedule_is_looked_at():
-    assert set(SCHEDULES) == set(find.names("sampling"))
+    assert set(SCHEDULES) == set(registry.names("sampling"))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -286,4 +288,4 @@ def test_a_span_of_characters_is_the_pieces_that_it_touches(lengths, data):
 @STEADY
 @given(tokens=st.integers(1, 100_000))
 def test_padding_of_a_pass_is_small(tokens):
-    assert 0 <= filling(tokens) <= max(64, tokens // 8)
+    assert 0 <= padding_for(tokens) <= max(64, tokens // 8)

@@ -16,20 +16,22 @@ from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
+from browser import CHROMIUM, Page, browse
+from command import call
 from pyarrow import parquet
-from tests.test_cli import call
+from results_example import hostile, results, write_metrics
 
 import manyheads
 from conftest import STUDY
-from manyheads import find, plots, report, tables
-from manyheads.answer import answer
+from manyheads import registry
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets._hub import load
 from manyheads.datasets.table import OwnTable
 from manyheads.encoders.pretrained import Pretrained
-from manyheads.study_file import read_study
-from manyheads.types import Places, StudyError
-from results_example import hostile, results, write_metrics
-from test_report import CHROMIUM, Page, browse
+from manyheads.inference import answer
+from manyheads.report import html_page, plots, tables
+from manyheads.study.parser import read_study
 
 SOURCE = Path(manyheads.__file__).parent
 
@@ -37,7 +39,7 @@ SOURCE = Path(manyheads.__file__).parent
 
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml", "code", "runpy"}
 CALLS = {"eval", "exec", "compile", "__import__", "torch.load", "pickle.load", "os.system", "os.popen"}
-OPENED = {"find.py: exec_module"}
+OPENED = {"registry.py: exec_module"}
 """The one door for code: `--code FOLDER`, whose methods `find` imports by their path."""
 
 
@@ -87,10 +89,10 @@ def test_annotations_are_read_and_not_run(tmp_path):
         " b: dict[str, int | None] = None, c: Literal['x', -1] = 'x', d: tuple[int, ...] = (),"
         " e: Other[int] = 1): ...\n"
     )
-    settings = {one.name: one.type for one in find.describe("weighting", "mine", tmp_path / "code").settings}
+    settings = {one.name: one.type for one in registry.describe("weighting", "mine", tmp_path / "code").settings}
     assert not trap.exists()
     assert str(settings["b"]) == "dict[str, int | None]" and str(settings["c"]) == "typing.Literal['x', -1]"
-    assert settings["a"] == settings["e"] == find.Any and settings["d"] == tuple[int, ...]
+    assert settings["a"] == settings["e"] == registry.Any and settings["d"] == tuple[int, ...]
 
 
 # ---- a study runs no code --------------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ def test_files_that_are_links_are_replaced_and_not_written_through(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for name in ("report.html", "results.json"):
         (tmp_path / name).symlink_to("mine.txt")
-    report.write(results(), tmp_path, figures=[])
+    html_page.write(results(), tmp_path, figures=[])
     assert (tmp_path / "mine.txt").read_text() == "mine" and not (tmp_path / "report.html").is_symlink()
 
 
@@ -281,7 +283,7 @@ def skeleton(page: str) -> list[tuple]:
 @pytest.mark.parametrize("mark", MARKS)
 def test_no_text_of_the_data_becomes_a_part_of_the_page(tmp_path, mark):
     """Against the same page with a harmless mark: the same elements with the same attributes."""
-    odd, plain = (report.render(hostile(results(), each), tmp_path, figures=[]) for each in (mark, "harmless!"))
+    odd, plain = (html_page.render(hostile(results(), each), tmp_path, figures=[]) for each in (mark, "harmless!"))
     assert skeleton(odd) == skeleton(plain)
     assert "\u202e" not in odd and "\u2066" not in odd
 
@@ -300,7 +302,7 @@ def test_no_text_of_the_data_becomes_a_part_of_a_figure(tmp_path, mark):
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which is not installed")
 def test_a_browser_runs_nothing_that_came_with_the_data(tmp_path):
     write_metrics(tmp_path, steps=5)
-    page = report.render(hostile(results(), "".join(MARKS)), tmp_path)
+    page = html_page.render(hostile(results(), "".join(MARKS)), tmp_path)
     dom, console = browse(page, tmp_path)
     # Had the policy stopped anything, or a script of the data run, the console would say so. Ours ran: it sorts.
     assert console == "" and dom.count('<button type="button">') > 20

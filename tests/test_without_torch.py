@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from conftest import STUDY
-from manyheads import find
-from manyheads.estimate import planned
-from manyheads.types import StudyError
+from manyheads import registry
+from manyheads.core.problems import StudyError
+from manyheads.study.estimate import planned
 
 ROOT = Path(__file__).parents[1]
 ABSENT = """
@@ -149,7 +149,7 @@ def test_where_torch_is_installed_check_does_not_import_it(study_file):
 def test_list_and_help_without_torch():
     assert "Trains several text tasks" in command("--help")
     listed = command("list", "weighting")
-    assert all(f"  {name}" in listed for name in find.names("weighting"))
+    assert all(f"  {name}" in listed for name in registry.names("weighting"))
     assert "  span" in command("list")
 
 
@@ -165,7 +165,7 @@ def test_the_shipped_studies_without_torch(hub):
 CHECKS = """
 import json
 from manyheads import find
-ASKED = {"heads": ("problems", "unfit", "lengths"), "encoders": ("facts",), "sharing": ("problems",),
+ASKED = {"heads": ("problems", "unfit", "lengths"), "encoders": ("info",), "sharing": ("problems",),
          "weighting": ("problems",), "sampling": ("problems",)}
 CONSTANTS = {"weighting": ("needs_scores", "accumulates"), "sharing": ("encoder_per_task",)}
 told = {}
@@ -184,5 +184,5 @@ def test_the_checks_of_every_method_need_no_torch():
     told = json.loads(python(ABSENT + CHECKS + NOT_IMPORTED))
     assert "sharing sluice" in told and "weighting famo" in told
     for member, constants in told.items():
-        loaded = find.load(*member.split())
+        loaded = registry.load(*member.split())
         assert {key: getattr(loaded, key) for key in constants} == constants, member

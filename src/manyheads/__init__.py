@@ -7,11 +7,12 @@ In Python, a notebook for instance: `manyheads.Study.read(file).run()`, `manyhea
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+from manyheads.core.version import __version__ as __version__
 
 # What Python users find here, and where; loaded when it is first asked for, since `import manyheads` must be quick.
 _PLACES = {
-    "Study": "notebook", "Model": "notebook", "Results": "results", "open_results": "results", "StudyError": "types",
+    "Study": "api", "Model": "api", "Results": "report.notebook", "open_results": "report.notebook",
+    "StudyError": "core.problems",
 }  # fmt: skip
 
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from manyheads import __version__
-from manyheads.files import HaltedError, halted, halting
-from manyheads.types import Problem, StudyError
+from manyheads.core.atomic_files import HaltedError, halted, halting
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.version import __version__
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
 
@@ -75,8 +75,8 @@ def run(
     # A job that is ended from outside saves what it has, as one that is interrupted at the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _problems_shown(as_json):
-        from manyheads.conduct import conduct
-        from manyheads.progress import Progress
+        from manyheads.runner.progress import Progress
+        from manyheads.runner.run_study import conduct
 
         with Progress(sys.stderr) as progress:
             results, where, failed = conduct(
@@ -104,7 +104,7 @@ def run(
 def check(study: StudyFile, data: Data = None, code: Code = None, as_json: Json = False) -> None:
     """Show every mistake in a study and its data at once, or else the plan. Nothing is trained."""
     with _problems_shown(as_json):
-        from manyheads.estimate import planned, planned_lines
+        from manyheads.study.estimate import planned, planned_lines
 
         plan = planned(study, data, code)
     print(json.dumps(plan, ensure_ascii=False) if as_json else "\n".join(planned_lines(plan)))
@@ -119,7 +119,7 @@ def init(
 ) -> None:
     """Write a study file to start from: for your own CSV files, or with --pairs who helps whom among some tasks."""
     with _problems_shown(False):
-        from manyheads.new_study import new_study
+        from manyheads.study.template import new_study
 
         path, about = new_study(name, pairs)
     print(f"{about}\nNext: manyheads check {path}")
@@ -129,8 +129,8 @@ def init(
 def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")]) -> None:
     """Write the tables, figures and report of a study's folder again."""
     with _problems_shown(False):
-        from manyheads.conduct import present
-        from manyheads.results_file import read_results
+        from manyheads.results.reader import read_results
+        from manyheads.runner.run_study import present
 
         results = read_results(folder)
         present(results, folder)
@@ -144,18 +144,20 @@ def list_(
     code: Code = None,
 ) -> None:
     """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; of one family, settings too."""
-    from manyheads import find
+    from manyheads import registry
 
     with _problems_shown(False):
-        if family and family not in find.FAMILIES:
-            raise StudyError([Problem("list", f'there is no family "{family}"', "", find.close(family, find.FAMILIES))])
-        for each in [family] if family else find.FAMILIES:
-            members = [find.describe(each, name, code) for name in find.names(each, code)]
+        if family and family not in registry.FAMILIES:
+            raise StudyError(
+                [Problem("list", f'there is no family "{family}"', "", registry.close(family, registry.FAMILIES))]
+            )
+        for each in [family] if family else registry.FAMILIES:
+            members = [registry.describe(each, name, code) for name in registry.names(each, code)]
             print(f"{each}" if members else f"{each}: none yet")
             for entry in members:
                 print(f"  {entry.name:<28} {entry.summary}")
                 for setting in entry.settings if family else ():
-                    needed = "required" if setting.default is find.REQUIRED else f"= {setting.default!r}"
+                    needed = "required" if setting.default is registry.REQUIRED else f"= {setting.default!r}"
                     print(f"      {setting.name}: {setting.annotation} {needed}")
 
 
@@ -169,7 +171,7 @@ def predict(
     """Answer JSON lines with a trained model: `text`; `text` and `text_pair`; `question` and `context`; `text` and
     `choices`; or `words`, a list. Several tasks over the same texts share one pass of the encoder."""
     with _problems_shown(False):
-        from manyheads.answer import answer
+        from manyheads.inference import answer
 
         for line in answer(model, task or [], file, code):
             print(json.dumps(line, ensure_ascii=False))
@@ -198,7 +200,7 @@ def score(
 ) -> None:
     """Compute the metrics alone; for span, those of the official SQuAD scripts."""
     with _problems_shown(as_json):
-        from manyheads.score import score_files
+        from manyheads.metrics.score_files import score_files
 
         found = score_files(head, gold, predictions, null_odds)
     if as_json:
@@ -218,8 +220,7 @@ def cache(
     The folder is $MANYHEADS_CACHE, or manyheads in $XDG_CACHE_HOME or ~/.cache. What is removed is made again when it
     is needed.
     """
-    from manyheads.cache_contents import amount, contents, contents_lines
-    from manyheads.token_cache import TokenCache, default_folder
+    from manyheads.data.token_cache import TokenCache, amount, contents, contents_lines, default_folder
 
     kept = TokenCache(default_folder(), lambda line: print(line, file=sys.stderr))
     if not clear:
@@ -281,7 +282,7 @@ def _print_table(results: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from manyheads.tables import terminal
+    from manyheads.report.tables import terminal
 
     header, *rows = terminal(results)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from made_up import MadeUp, classified
 from scipy.stats import binom, binomtest
 
-from made_up import MadeUp, classified
 from manyheads.analyses import Grid, Marked
 from manyheads.analyses._changed_answers_checks import problems
 from manyheads.analyses._changes import Changes, heads
 from manyheads.analyses._examples import grouped, question_word, together
 from manyheads.analyses.changed_answers import ChangedAnswers
-from manyheads.drawing import Figure
-from manyheads.findings import told
-from manyheads.types import StudyError
+from manyheads.core.problems import StudyError
+from manyheads.report.drawing import Figure
+from manyheads.runner.analysis_sections import told
 
 # Four seeds, five examples. Better in: 4, 2, 1, 0, 0; worse in: 0, 0, 1, 4, 0.
 BEFORE = np.array([[0, 0, 0, 1, 1], [0, 0, 1, 1, 1], [0, 1, 0, 1, 1], [0, 1, 1, 1, 1]])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_words import Models, planted, trained
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -17,11 +18,10 @@ from manyheads.analyses._crossed_answers import Row, crossable, majority, scores
 from manyheads.analyses._crossed_heads_checks import crossings, problems
 from manyheads.analyses._probe import PENALTY, fitted
 from manyheads.analyses.crossed_heads import CrossedHeads
-from manyheads.drawing import Figure
-from manyheads.evaluate import predict
-from manyheads.findings import told
-from manyheads.types import GOLD, Table
-from planted_words import Models, planted, trained
+from manyheads.core.values import GOLD, Table
+from manyheads.report.drawing import Figure
+from manyheads.runner.analysis_sections import told
+from manyheads.training.prediction import predict
 
 # ---- the parts -------------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,11 @@ import itertools
 import json
 
 import pytest
-
 from made_up import MadeUp
+
 from manyheads.analyses._transfer_matrix_checks import pairs, problems
 from manyheads.analyses.transfer_matrix import TransferMatrix
-from manyheads.findings import told
+from manyheads.runner.analysis_sections import told
 
 TASKS = ("food", "film", "news")
 PAIRS = {"food_film": ("food", "film"), "food_news": ("food", "news"), "film_news": ("film", "news")}

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_words import Models, planted, trained
 from scipy.sparse import csr_matrix
 from scipy.stats import kendalltau, spearmanr
 
@@ -21,12 +22,11 @@ from manyheads.analyses._sequences import flat, sample
 from manyheads.analyses._word_importance_checks import problems
 from manyheads.analyses._word_scores import Network, gradients, path, paths, sums
 from manyheads.analyses.word_importance import WordImportance
-from manyheads.batches import encoded
-from manyheads.drawing import Figure
-from manyheads.findings import told
-from manyheads.model import MultiTaskModel, build_model
-from manyheads.types import Places, Table
-from planted_words import Models, planted, trained
+from manyheads.core.values import Places, Table
+from manyheads.data.batches import encoded
+from manyheads.report.drawing import Figure
+from manyheads.runner.analysis_sections import told
+from manyheads.training.model import MultiTaskModel, build_model
 
 # ---- the scores ------------------------------------------------------------------------------------------------------
 

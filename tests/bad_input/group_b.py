@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import datasets
-
 from bad_input_case import Case, json_lines, own, read, rows, study, task
 
 STUDY = study(own())

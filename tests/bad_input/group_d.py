@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from bad_input_case import Case, json_lines, own, read, study
+
+from manyheads.core.values import Encoded, Places
 from manyheads.datasets.table import OwnTable
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import resolve
 from manyheads.heads._spans import best_spans, windows_of
 from manyheads.heads.span import Span
-from manyheads.types import Encoded, Places
 
 DATA = own("data.jsonl")
 STUDY = study(DATA, {"name": "span", "nullable": True})
@@ -93,7 +93,7 @@ def windows_cover_everything(folder: Path) -> None:
 def question_is_clipped(folder: Path) -> None:
     """The question is cut to `max_question` pieces, which is counted in the record of each run."""
     _, encoded = cut(folder)
-    assert encoded.clipped == 500 - 8 + 1 and all(len(one.ids) <= 48 for one in encoded.inputs)
+    assert encoded.truncated == 500 - 8 + 1 and all(len(one.ids) <= 48 for one in encoded.inputs)
 
 
 def loss_is_zero(folder: Path) -> None:
@@ -107,10 +107,10 @@ def loss_is_zero(folder: Path) -> None:
     )
 
 
-def ceiling_is_counted(folder: Path) -> None:
+def answerable_is_counted(folder: Path) -> None:
     """How many answers lie in no window, and the best score that can be reached, are in the record of each run."""
     assert [head.counts([encoded]) for head, encoded in [cut(folder), cut(folder, max_answer=5)]] == [
-        {"unreachable": 0, "ceiling": 1.0}, {"unreachable": 0, "ceiling": 0.0}
+        {"unreachable": 0, "answerable": 1.0}, {"unreachable": 0, "answerable": 0.0}
     ]  # fmt: skip
 
 
@@ -161,7 +161,7 @@ HANDLED = [
             question_is_clipped),
     handled(59, "An answer that no batch can learn from", "NaN loss", question(LONG, LONG[:600], 0), loss_is_zero),
     handled(60, "An answer longer than `max_answer`", "a gold answer that nobody can reach, unseen",
-            question(LONG, LONG[:60], 0), ceiling_is_counted),
+            question(LONG, LONG[:60], 0), answerable_is_counted),
     Case(62, "Questions without a prediction, and predictions without a question", "KeyError",
          {"gold.json": squad(ASKED, {**ASKED, "id": "b"}), "guess.json": '{"a": "Bob", "z": "Bob"}'}, "",
          ("exact_match          50.0", "missing              1", "unknown              1"), 0, SCORE),

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bad_input_case import Case, json_lines, read, study
+
+from manyheads.core.values import Places
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import resolve
 from manyheads.heads.tagging import Tagging
-from manyheads.score import score_files
-from manyheads.types import Places
+from manyheads.metrics.score_files import score_files
 
 TAGGED = {"name": "conll", "train": "train.txt"}
 TREES = {"name": "conllu", "train": "train.conllu"}

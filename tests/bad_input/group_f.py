@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pyarrow as pa
 import torch
+from bad_input_case import Case, inside, own, read, rows, study, task
 from pyarrow import parquet
 from transformers import BertConfig, BertModel
 from typer.testing import CliRunner
 
-from bad_input_case import Case, inside, own, read, rows, study, task
 from manyheads.cli import app
+from manyheads.core.values import Places
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import resolve
-from manyheads.estimate import planned
 from manyheads.heads.classification import Classification
-from manyheads.study_file import read_study
-from manyheads.types import Places
+from manyheads.study.estimate import planned
+from manyheads.study.parser import read_study
 
 GOOD = {"data.tsv": rows("a\tx", "b\ty")}
 STUDY = study(own())

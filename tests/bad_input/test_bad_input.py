@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
 from bad_input_case import GROUPS, Answer, Case, inside, page, problems, run
-from manyheads import estimate
-from manyheads.types import Problem
+
+from manyheads.core.problems import Problem
+from manyheads.study import estimate
 
 PYTHON = (3, 11)
 """Whose standard library's messages are on the page."""

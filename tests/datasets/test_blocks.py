@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets import _blocks, _files
 from manyheads.datasets._blocks import Column, arrow_of, read_blocks
 from manyheads.datasets.table import OwnTable
-from manyheads.types import Places, StudyError
 
 
 def column(*blocks):

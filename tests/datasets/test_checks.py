@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Table
 from manyheads.datasets._checks import Problems, compare_splits
 from manyheads.datasets._hub import span_rows
 from manyheads.datasets._texts import check_texts, has_long_word
-from manyheads.types import StudyError, Table
 
 SOME = {"text": ["Bob"], "answer_start": [0]}
 NONE = {"text": [], "answer_start": []}

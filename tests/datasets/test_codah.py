@@ -2,8 +2,9 @@ from collections import Counter
 
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets.codah import Codah
-from manyheads.types import Places, StudyError
 
 
 def test_mirror(hub):

@@ -5,9 +5,10 @@ import random
 import datasets
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets.conll import Conll
 from manyheads.datasets.conll2000 import Conll2000
-from manyheads.types import Places, StudyError
 
 CHUNKS = "Ann NNP B-PER\nsleeps VBZ O\n\nBo NNP B-PER\nLee NNP I-PER\n"
 

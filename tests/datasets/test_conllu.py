@@ -5,10 +5,11 @@ import itertools
 import datasets
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets.conllu import Conllu
 from manyheads.datasets.universal_dependencies import UniversalDependencies
-from manyheads.treebank import UPOS, sentences, tree_problem
-from manyheads.types import Places, StudyError
+from manyheads.metrics.conllu import UPOS, sentences, tree_problem
 
 TEXT = """# newdoc
 # sent_id = s-1

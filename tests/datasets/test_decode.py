@@ -2,10 +2,10 @@
 
 import pytest
 
+from manyheads.core.problems import StudyError
 from manyheads.datasets import _decode
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._decode import decoded, read_text
-from manyheads.types import StudyError
 
 
 def read(path, format="tsv"):

@@ -1,9 +1,10 @@
 import datasets
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets._checks import compare_splits
 from manyheads.datasets.glue import Glue
-from manyheads.types import Places, StudyError
 
 LABELS = {
     "sst2": ("negative", "positive"),

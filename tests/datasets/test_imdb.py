@@ -1,7 +1,7 @@
 from collections import Counter
 
+from manyheads.core.values import Places
 from manyheads.datasets.imdb import Imdb
-from manyheads.types import Places
 
 
 def test_mirror(hub):

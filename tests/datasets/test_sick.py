@@ -1,5 +1,5 @@
+from manyheads.core.values import Places
 from manyheads.datasets.sick import Sick
-from manyheads.types import Places
 
 ROWS = {"train": 4_439, "validation": 495, "test": 4_906}
 

@@ -14,9 +14,10 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places
 from manyheads.datasets import _small_world_words as words
 from manyheads.datasets.small_world import SmallWorld
-from manyheads.types import SPLITS, TEST, TRAIN, VALIDATION, Places, StudyError
 
 SUBSETS = get_args(signature(SmallWorld).parameters["subset"].annotation)
 CLASSIFIED = ("film_sentiment", "food_sentiment", "inference", "acceptability", "paraphrase")

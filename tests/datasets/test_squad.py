@@ -3,8 +3,9 @@ import time
 import datasets
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets.squad import Squad
-from manyheads.types import Places, StudyError
 
 TEXT = datasets.Value("string")
 FEATURES = datasets.Features(

@@ -1,6 +1,6 @@
+from manyheads.core.values import Places
 from manyheads.datasets.squad import Squad
 from manyheads.datasets.squad_v2 import SquadV2
-from manyheads.types import Places
 
 LEAKING = [
     "1973_oil_crisis",

@@ -1,8 +1,9 @@
 import datasets
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets.swag import Swag
-from manyheads.types import Places, StudyError
 
 
 @pytest.fixture

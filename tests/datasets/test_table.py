@@ -6,9 +6,10 @@ import json
 import datasets
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets._checks import compare_splits
 from manyheads.datasets.table import OwnTable
-from manyheads.types import Places, StudyError
 
 
 def read(folder, content, split="train", name="data.tsv", **settings):

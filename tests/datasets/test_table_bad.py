@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Places
 from manyheads.datasets.table import OwnTable
-from manyheads.types import Places, StudyError
 
 
 def read(folder, content, split="train", name="data.tsv", **settings):

@@ -1,7 +1,7 @@
 import datasets
 
+from manyheads.core.values import Places
 from manyheads.datasets.yelp_polarity import YelpPolarity
-from manyheads.types import Places
 
 
 def test_mirror(hub):

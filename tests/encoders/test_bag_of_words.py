@@ -16,27 +16,28 @@ from torch import nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from manyheads import find
-from manyheads.answer import answer
-from manyheads.batches import TrainingData, collate, encoded
-from manyheads.conduct import conduct
+from manyheads import registry
+from manyheads.core.problems import StudyError
+from manyheads.core.tensors import Tokens
+from manyheads.core.values import Places
+from manyheads.data.batches import TrainingData, collate, encoded
 from manyheads.encoders._bag_of_words_checks import WORD, shared_words
 from manyheads.encoders._words import WordTokenizer
 from manyheads.encoders.bag_of_words import BagOfWords
-from manyheads.estimate import planned
 from manyheads.heads.classification import Classification
-from manyheads.model import build_model
-from manyheads.optimization import optimizer_for
-from manyheads.plan import Layout, runs
-from manyheads.progress import Progress
-from manyheads.run import run_once
-from manyheads.study_file import read_study
-from manyheads.tasks import read_tasks
-from manyheads.tensors import Tokens
-from manyheads.train import train
-from manyheads.types import Places, StudyError
+from manyheads.inference import answer
+from manyheads.runner.progress import Progress
+from manyheads.runner.run_study import conduct
+from manyheads.study.estimate import planned
+from manyheads.study.parser import read_study
+from manyheads.study.steps import Layout, runs
+from manyheads.study.tasks import read_tasks
+from manyheads.training.loop import train
+from manyheads.training.model import build_model
+from manyheads.training.optimizer import optimizer_for
+from manyheads.training.run import run_once
+from manyheads.training.workshop import Workshop
 from manyheads.weighting.fixed import Fixed
-from manyheads.workshop import Workshop
 from test_contracts import COLUMNS, LABELS
 from test_without_torch import ABSENT, CHECK_ALL, NOT_IMPORTED, python, without_minutes
 
@@ -102,7 +103,7 @@ def tokens_of(tokenizer: WordTokenizer, *texts: str) -> Tokens:
     inputs = [tokenizer.join(pieces.ids) for pieces in tokenizer.pieces(texts)]
     return Tokens(
         torch.from_numpy(np.concatenate([one.ids for one in inputs])).long(),
-        torch.from_numpy(np.concatenate([one.kinds for one in inputs])).long(),
+        torch.from_numpy(np.concatenate([one.token_types for one in inputs])).long(),
         tuple(len(one.ids) for one in inputs),
     )
 
@@ -126,7 +127,7 @@ def test_hidden_layer_by_hand(features):
     assert torch.equal(states.layers[0], sums)
     assert_close(states.last, torch.sigmoid(sums + torch.tensor([0.25, -1.0])))
     assert states.lengths == (1, 1, 1) and torch.equal(states.first(), states.last)
-    assert encoder.operations([1, 2, 0]) == 2 * 2 * 3
+    assert encoder.flops([1, 2, 0]) == 2 * 2 * 3
 
 
 @pytest.mark.parametrize(("name", "function"), [("tanh", torch.tanh), ("relu", torch.relu)])
@@ -218,7 +219,7 @@ def test_it_starts_the_same_for_the_same_seed_only():
 
 def test_every_head_that_reads_whole_texts_learns_from_it():
     words = ["a", "film", "not", "one", "two", "red", "blue", "it", "is"]
-    names = [name for name in find.names("heads") if not find.load("heads", name).per_token]
+    names = [name for name in registry.names("heads") if not registry.load("heads", name).per_token]
     assert {"classification", "regression", "multiple_choice"} <= set(names)
     for name in names:
         labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
@@ -241,8 +242,8 @@ def test_a_bag_has_no_order_no_capitals_and_no_unknown_words():
     for text in ("Don't film the film", "the FILM... film, don't!", "the unheard film (film) don't, films do not"):
         (pieces,) = tokenizer.pieces([text])
         bag = tokenizer.join(pieces.ids)
-        assert bag.ids.tolist() == [1, 2, 3] and bag.kinds.tolist() == [1, 2, 1]
-        assert bag.ids.dtype == np.int32 and bag.kinds.dtype == np.int8
+        assert bag.ids.tolist() == [1, 2, 3] and bag.token_types.tolist() == [1, 2, 1]
+        assert bag.ids.dtype == np.int32 and bag.token_types.dtype == np.int8
         assert [text[start:end].lower() for start, end in pieces.offsets] == [tokenizer.words[i] for i in pieces.ids]
     (empty,) = tokenizer.pieces(["Nothing known"])
     assert empty.offsets.shape == (0, 2) and len(tokenizer.join(empty.ids).ids) == 0
@@ -251,14 +252,14 @@ def test_a_bag_has_no_order_no_capitals_and_no_unknown_words():
 def test_counts_end_where_int8_does_and_a_pair_is_one_bag():
     (many, other) = WordTokenizer(["a", "b"], counted=True).pieces(["a " * 300, "b a"])
     bag = WordTokenizer(["a", "b"], counted=True).join(many.ids, other.ids)
-    assert bag.ids.tolist() == [0, 1] and bag.kinds.tolist() == [127, 1]
-    assert WordTokenizer(["a", "b"], counted=False).join(many.ids, other.ids).kinds.tolist() == [0, 0]
+    assert bag.ids.tolist() == [0, 1] and bag.token_types.tolist() == [127, 1]
+    assert WordTokenizer(["a", "b"], counted=False).join(many.ids, other.ids).token_types.tolist() == [0, 0]
 
 
 def test_a_head_keeps_the_first_known_words_and_counts_the_others():
     tokenizer = WordTokenizer(["a", "b", "c"], counted=False)
     (example,) = Classification(4, ["n", "y"], max_length=3).encode([{"text": "c no c b a a"}], tokenizer)
-    assert example.inputs[0].ids.tolist() == [1, 2] and example.clipped == 2
+    assert example.inputs[0].ids.tolist() == [1, 2] and example.truncated == 2
 
 
 def test_fingerprints_differ_with_words_and_features():

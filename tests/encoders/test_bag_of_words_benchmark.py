@@ -12,10 +12,10 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 from manyheads.encoders._bag_of_words_checks import WORD
-from manyheads.plan import runs
-from manyheads.study_file import read_study
-from manyheads.tasks import read_tasks
-from manyheads.workshop import Workshop
+from manyheads.study.parser import read_study
+from manyheads.study.steps import runs
+from manyheads.study.tasks import read_tasks
+from manyheads.training.workshop import Workshop
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "bag_of_words.py"
 SPEC = importlib.util.spec_from_file_location("bag_of_words_benchmark", BENCHMARK)

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from manyheads.core.matmul import faster_by_onednn
 from manyheads.encoders import _linear
 from manyheads.encoders._linear import Linear, replace_linear
-from manyheads.products import faster_by_onednn
 
 NEEDED = pytest.mark.skipif(
     not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="this build of torch has no oneDNN"

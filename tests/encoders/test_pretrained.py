@@ -4,11 +4,12 @@ import torch
 from torch.testing import assert_close
 from transformers import AutoModel, BertConfig, BertModel, ElectraConfig, ElectraModel, RobertaConfig, RobertaModel
 
+from manyheads.core.problems import StudyError
+from manyheads.core.tensors import Tokens
+from manyheads.core.values import Places
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import Pretrained
-from manyheads.optimization import optimizer_for
-from manyheads.tensors import Tokens
-from manyheads.types import Places, StudyError
+from manyheads.training.optimizer import optimizer_for
 
 SMALL = {
     "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 30522,
@@ -42,7 +43,7 @@ def test_every_layer_equals_the_padded_computation_of_transformers(folder):
     tokens = some_tokens(7, 3, 40, 38, 7, 1)
     states = encoder(tokens)
     ids = torch.nn.utils.rnn.pad_sequence(list(tokens.ids.split(tokens.lengths)), batch_first=True)
-    kinds = torch.nn.utils.rnn.pad_sequence(list(tokens.kinds.split(tokens.lengths)), batch_first=True)
+    kinds = torch.nn.utils.rnn.pad_sequence(list(tokens.token_types.split(tokens.lengths)), batch_first=True)
     # RoBERTa counts positions from the padding index of its own vocabulary, so they are given.
     position = torch.arange(ids.shape[1]).expand_as(ids) + encoder.first_position
     expected = reference(
@@ -60,7 +61,7 @@ def test_gradients_equal_the_padded_computation(tiny):
     encoder(tokens).last.pow(2).sum().backward()
     sum(
         reference(ids[None], token_type_ids=kinds[None]).last_hidden_state.pow(2).sum()
-        for ids, kinds in zip(tokens.ids.split(tokens.lengths), tokens.kinds.split(tokens.lengths), strict=True)
+        for ids, kinds in zip(tokens.ids.split(tokens.lengths), tokens.token_types.split(tokens.lengths), strict=True)
     ).backward()
     for (name, ours), theirs in zip(encoder.inner.named_parameters(), reference.parameters(), strict=True):
         if "pooler" not in name:
@@ -70,7 +71,7 @@ def test_gradients_equal_the_padded_computation(tiny):
 def test_a_sequence_does_not_see_its_neighbours(tiny):
     encoder = Pretrained(Places(tiny), model=str(tiny)).eval()
     tokens = some_tokens(6, 7, 5)
-    alone = Tokens(tokens.ids[6:13], tokens.kinds[6:13], (7,))
+    alone = Tokens(tokens.ids[6:13], tokens.token_types[6:13], (7,))
     assert_close(encoder(tokens).last[6:13], encoder(alone).last, rtol=1e-5, atol=1e-6)
 
 
@@ -79,7 +80,7 @@ def test_operations_by_hand(tmp_path, minilm):
     PretrainedTokenizer(minilm).save(tmp_path)
     # 3 layers of 4 x 32 x 32 + 2 x 32 x 64 weights, two operations each; scores and their use 4 x 32 for each pair.
     weights, pairs = 3 * (4 * 32 * 32 + 2 * 32 * 64), 5**2 + 2**2
-    assert Pretrained(Places(tmp_path), model=str(tmp_path)).operations([5, 2]) == 2 * weights * 7 + 3 * 4 * 32 * pairs
+    assert Pretrained(Places(tmp_path), model=str(tmp_path)).flops([5, 2]) == 2 * weights * 7 + 3 * 4 * 32 * pairs
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adamax"])
@@ -164,7 +165,7 @@ def test_joined_sequences_are_those_of_the_tokenizer(minilm):
     for given, texts in [((first,), ("a small fox",)), ((first, second), ("a small fox", "jumps"))]:
         ours, theirs = tokenizer.join(*given), tokenizer.inner(*texts)
         assert ours.ids.tolist() == theirs["input_ids"]
-        assert ours.kinds.tolist() == theirs["token_type_ids"]
+        assert ours.token_types.tolist() == theirs["token_type_ids"]
     assert tokenizer.starts(len(first)) == (1, 2 + len(first))
     assert (tokenizer.room(False, 10), tokenizer.room(True, 10)) == (8, 7)
 

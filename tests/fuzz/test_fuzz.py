@@ -13,13 +13,14 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-
 from fuzz_mutations import nested
 from fuzz_targets import ANSWERS, CHOICES, ENTRY_ABOUT, MANIFEST, RECORD, RESULTS, STEPS, TARGETS, VALUES
-from manyheads import answer
+
+from manyheads import inference
+from manyheads.core.problems import StudyError, shown
+from manyheads.core.values import Places
 from manyheads.datasets.table import OwnTable
-from manyheads.study_file import MOST_POINTS
-from manyheads.types import Places, StudyError, shown
+from manyheads.study.parser import MOST_POINTS
 
 INPUTS = int(os.environ.get("MANYHEADS_FUZZ", "300"))
 SEED = int(os.environ.get("MANYHEADS_FUZZ_SEED", "1"))
@@ -251,7 +252,7 @@ def test_what_cannot_be_the_name_of_a_file_is_said(tmp_path, name):
 
 
 def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(answer, "LONGEST", 100)
+    monkeypatch.setattr(inference, "LONGEST", 100)
     with pytest.raises(StudyError, match="the line has more than 100 characters"):
         TARGETS["predict"].run(tmp_path, b'{"text": "' + b"a" * 1000 + b'"}')
 

@@ -11,12 +11,12 @@ import torch
 from sklearn import metrics as oracle
 from torch.nn import functional
 
+from manyheads.core.tensors import States
+from manyheads.core.values import Table
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads._texts import cut
 from manyheads.heads.classification import Classification
-from manyheads.metrics import score
-from manyheads.tensors import States
-from manyheads.types import Table
+from manyheads.metrics.resampled import score
 
 NAMES = ("negative", "neutral", "positive")
 
@@ -74,13 +74,13 @@ def test_encode_single_texts_pairs_and_unlabelled(tokenizer):
         tokenizer,
     )
     assert (one.targets, two.targets, three.targets) == ((2,), (0,), ())
-    assert (one.clipped, two.clipped, three.clipped) == (0, 12 - 5 + 0, 40)
+    assert (one.truncated, two.truncated, three.truncated) == (0, 12 - 5 + 0, 40)
     assert [len(example.inputs[0].ids) for example in (one, two, three)] == [6, 12, 12]
     expected = tokenizer.inner(
         "A fine film.", "It was not, it was not, it was not.", truncation="longest_first", max_length=12
     )
     assert two.inputs[0].ids.tolist() == expected["input_ids"]
-    assert two.inputs[0].kinds.tolist() == expected["token_type_ids"]
+    assert two.inputs[0].token_types.tolist() == expected["token_type_ids"]
 
 
 def test_measures_agree_with_scikit_learn():

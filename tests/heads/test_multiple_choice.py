@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from manyheads.core.tensors import States
+from manyheads.core.values import Encoded, Input, Table
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads.multiple_choice import MultipleChoice
-from manyheads.metrics import score
-from manyheads.tensors import States
-from manyheads.types import Encoded, Input, Table
+from manyheads.metrics.resampled import score
 
 
 def examples(*counts):
@@ -67,7 +67,7 @@ def test_encode_and_forward():
         tokenizer,
     )
     assert (len(one.inputs), one.targets, len(two.inputs), two.targets) == (2, (1,), 3, ())
-    assert [len(sequence.ids) for sequence in one.inputs] == [6, 8] and one.clipped == 4
+    assert [len(sequence.ids) for sequence in one.inputs] == [6, 8] and one.truncated == 4
     assert one.inputs[0].ids.tolist() == tokenizer.inner("He sat", "down")["input_ids"]
     states = torch.randn(10, 4)
     assert head(States((states,), (2,) * 5), (2, 3)).shape == (5,)

@@ -9,10 +9,11 @@ import pytest
 import torch
 from scipy import stats
 
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Table
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads.regression import Regression
-from manyheads.metrics import score
-from manyheads.types import StudyError, Table
+from manyheads.metrics.resampled import score
 
 
 def table(labels, texts=None):
@@ -27,7 +28,7 @@ def test_loss_and_answer_by_hand():
     ranged = Regression(4, None, low=1, high=5)
     assert ranged.loss(outputs, targets, (1, 1)).item() == pytest.approx((0.25 + 0.25) / 2)
     assert ranged.decode(outputs, [None, None]) == [{"value": 3.0}, {"value": 5.0}]
-    assert ranged.decode(torch.tensor([1.5]), [None]) == [{"value": 7.0}]  # not clipped
+    assert ranged.decode(torch.tensor([1.5]), [None]) == [{"value": 7.0}]  # not truncated
 
 
 def test_the_loss_is_zero_where_the_answer_is_the_label():

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from manyheads import squad
+from manyheads.core.problems import StudyError
+from manyheads.core.tensors import States
+from manyheads.core.values import Encoded, Input, Pieces, Table
 from manyheads.encoders.pretrained import PretrainedTokenizer
 from manyheads.heads._spans import Note, best_spans, gold_spans, windows_of
 from manyheads.heads._windows import check_coverage, windows
 from manyheads.heads.span import Span
-from manyheads.metrics import score
-from manyheads.tensors import States
-from manyheads.types import Encoded, Input, Pieces, StudyError, Table
+from manyheads.metrics import squad
+from manyheads.metrics.resampled import score
 
 CONTEXT = "Ann Lee met Bo in Ulm."
 
@@ -112,8 +113,8 @@ def test_encode_by_hand(tokenizer):
     assert tokenizer.inner.convert_ids_to_tokens(one.inputs[0].ids.tolist()) == [
         "[CLS]", "where", "?", "[SEP]", "ann", "lee", "met", "bo", "in", "ul", "##m", ".", "[SEP]",
     ]  # fmt: skip
-    assert one.targets == ((9, 10),) and one.clipped == 0 and not one.note["lost"] and one.note["reachable"]
-    assert one.inputs[0].kinds.tolist() == [0] * 4 + [1] * 9
+    assert one.targets == ((9, 10),) and one.truncated == 0 and not one.note["lost"] and one.note["reachable"]
+    assert one.inputs[0].token_types.tolist() == [0] * 4 + [1] * 9
 
 
 def test_encode_windows_and_their_targets(tokenizer):
@@ -129,12 +130,12 @@ def test_encode_windows_and_their_targets(tokenizer):
     assert place.targets == ((-100, -100), (-100, -100), (5, 6))
     (long,) = head.encode([example("Ann Lee met Bo in", 0)], tokenizer)
     assert long.targets == ((-100, -100),) * 3 and long.note["lost"] and not long.note["reachable"]
-    assert head.counts([place, long]) == {"unreachable": 1, "ceiling": 0.5}
+    assert head.counts([place, long]) == {"unreachable": 1, "answerable": 0.5}
 
 
 def test_a_long_question_is_clipped_and_counted(tokenizer):
     (one,) = Span(4, None, max_question=5).encode([example(question="who " * 9)], tokenizer)
-    assert one.clipped == 4 and len(one.inputs[0].ids) == 1 + 5 + 1 + 8 + 1
+    assert one.truncated == 4 and len(one.inputs[0].ids) == 1 + 5 + 1 + 8 + 1
     assert one.targets == ((12, 13),)
 
 

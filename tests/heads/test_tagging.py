@@ -12,19 +12,20 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers, processors
 from typer.testing import CliRunner
 
-from manyheads.answer import answer
-from manyheads.batches import stored
-from manyheads.chunks import evaluate
 from manyheads.cli import app
+from manyheads.core.problems import StudyError
+from manyheads.core.tensors import States
+from manyheads.core.values import Places, Table
+from manyheads.data.batches import stored
 from manyheads.encoders._tokenizer import PretrainedTokenizer
-from manyheads.evaluate import predict
 from manyheads.heads import _tagging_checks
 from manyheads.heads._windows import windows
 from manyheads.heads.tagging import Tagging
-from manyheads.metrics import score
-from manyheads.model import build_model
-from manyheads.tensors import States
-from manyheads.types import Places, StudyError, Table
+from manyheads.inference import answer
+from manyheads.metrics.conlleval import evaluate
+from manyheads.metrics.resampled import score
+from manyheads.training.model import build_model
+from manyheads.training.prediction import predict
 
 LABELS = ("O", "B-NP", "I-NP")
 SPECIAL = ["\u200b", "\u00ad", "\ufe0f"]
@@ -69,7 +70,7 @@ def test_encode_by_hand(tokenizer):
     pieces = names(tokenizer, one.inputs[0].ids)
     assert pieces == ["[CLS]", "rockwell", "unlike", "##liest", ".", "[SEP]"]
     assert one.targets == (-100, 1, 2, -100, 0, -100)
-    assert one.note["firsts"].tolist() == [1, 2, 4] and one.clipped == 0
+    assert one.note["firsts"].tolist() == [1, 2, 4] and one.truncated == 0
 
 
 @pytest.mark.parametrize("odd", SPECIAL)
@@ -105,7 +106,7 @@ def test_an_overlong_word_keeps_some_pieces_and_its_tag(tokenizer):
     word = "ab" * 40
     (one,) = Tagging(4, LABELS, max_word=3).encode([sentence("a", word, "b")], tokenizer)
     pieces = len(tokenizer.pieces([word])[0].ids)
-    assert pieces > 3 and one.clipped == pieces - 3 and one.note["firsts"].tolist() == [1, 2, 5]
+    assert pieces > 3 and one.truncated == pieces - 3 and one.note["firsts"].tolist() == [1, 2, 5]
 
 
 @pytest.mark.parametrize(("count", "stride"), [(1, 3), (6, 3), (7, 3), (30, 3), (31, 6), (200, 1)])

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from scipy.stats import chisquare
 
+from manyheads.core.problems import StudyError
 from manyheads.sampling.weighted import Weighted
-from manyheads.types import StudyError
 
 SIZES = {"squad": 8, "mnli": 20, "cola": 3, "mrpc": 2}
 TYPES = {"squad": "span", "mnli": "classification", "cola": "classification", "mrpc": "classification"}

@@ -2,9 +2,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from manyheads.core.tensors import Tokens
 from manyheads.encoders import Encoder
 from manyheads.sharing.hard import Hard
-from manyheads.tensors import Tokens
 
 
 class Tiny(Encoder):

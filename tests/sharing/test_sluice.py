@@ -5,10 +5,11 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from manyheads.core.problems import StudyError
+from manyheads.core.tensors import Tokens
+from manyheads.core.values import Places
 from manyheads.encoders import Encoder
 from manyheads.sharing.sluice import Sluice
-from manyheads.tensors import Tokens
-from manyheads.types import Places, StudyError
 
 
 class Tiny(Encoder):

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from manyheads.drawing import Figure
-from manyheads.types import Encoded, Problem, Table
+from manyheads.core.problems import Problem
+from manyheads.core.values import Encoded, Table
+from manyheads.report.drawing import Figure
 
 
 @dataclass(frozen=True, slots=True)

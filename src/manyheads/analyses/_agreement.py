@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
-from manyheads.intervals import resample, spread
-from manyheads.metrics import ranks
-from manyheads.types import Measure
+from manyheads.core.values import Measure
+from manyheads.metrics.resampled import ranks
+from manyheads.results.intervals import resample, spread
 
 Seeds = Mapping[int, np.ndarray]
 """A score of each word, [V], for each seed of a model."""

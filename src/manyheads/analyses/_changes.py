@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.intervals import resample, spread
-from manyheads.types import Measure
+from manyheads.core.values import Measure
+from manyheads.results.intervals import resample, spread
 
 RESAMPLES = 1_000
 ADDITIVE = ("mean", "ratio")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manyheads import drawing
 from manyheads.analyses._changes import Changes
-from manyheads.drawing import INK, MUTED, ROW, SERIES, Figure, clean
+from manyheads.report import drawing
+from manyheads.report.drawing import INK, MUTED, ROW, SERIES, Figure, clean
 
 GAP = "\N{NO-BREAK SPACE}" * 4
 LONGEST = 20

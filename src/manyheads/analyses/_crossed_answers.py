@@ -13,9 +13,9 @@ import torch
 from manyheads.analyses import Material, RunOf
 from manyheads.analyses._probe import fitted
 from manyheads.analyses._sequences import Reader, pooled, sample
-from manyheads.intervals import Spread, resample, spread
-from manyheads.metrics import placements
-from manyheads.types import Measure
+from manyheads.core.values import Measure
+from manyheads.metrics.resampled import placements
+from manyheads.results.intervals import Spread, resample, spread
 
 RESAMPLES = 1_000
 Kind = Literal["own", "crossed", "probe"]

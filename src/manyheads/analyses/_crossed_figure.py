@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from manyheads import drawing
 from manyheads.analyses._crossed_answers import Score
-from manyheads.drawing import BAND, INK, MUTED, ROW, SERIES, Figure, clean
+from manyheads.report import drawing
+from manyheads.report.drawing import BAND, INK, MUTED, ROW, SERIES, Figure, clean
 
 LONGEST = 32
 COLOURS = {"own": MUTED, "crossed": SERIES[0], "probe": SERIES[1]}

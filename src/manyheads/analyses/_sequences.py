@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from manyheads.analyses import Material, RunOf
-from manyheads.tensors import Tokens
-from manyheads.types import GOLD, Encoded, derived_seed
+from manyheads.core.tensors import Tokens
+from manyheads.core.values import GOLD, Encoded, derived_seed
 
 MOST = 8_192
 """Tokens of one pass."""
@@ -24,12 +24,12 @@ class Texts:
     """The texts of a split as an encoder reads them, a sequence for each.
 
     :param ids: [N] int64.
-    :param kinds: [N] int64.
+    :param token_types: [N] int64.
     :param lengths: [n] int64.
     """
 
     ids: np.ndarray
-    kinds: np.ndarray
+    token_types: np.ndarray
     lengths: np.ndarray
 
     @cached_property
@@ -53,8 +53,8 @@ class Texts:
     def tokens(self, rows: Sequence[int]) -> Tokens:
         """Some texts as a batch."""
         parts = [slice(self.starts[row], self.starts[row] + self.lengths[row]) for row in rows]
-        ids, kinds = (np.concatenate([flat[part] for part in parts]) for flat in (self.ids, self.kinds))
-        return Tokens(torch.from_numpy(ids), torch.from_numpy(kinds), tuple(self.lengths[list(rows)].tolist()))
+        ids, token_types = (np.concatenate([flat[part] for part in parts]) for flat in (self.ids, self.token_types))
+        return Tokens(torch.from_numpy(ids), torch.from_numpy(token_types), tuple(self.lengths[list(rows)].tolist()))
 
 
 def flat(examples: Sequence[Encoded]) -> Texts:
@@ -63,7 +63,7 @@ def flat(examples: Sequence[Encoded]) -> Texts:
     nothing = np.zeros(0, np.int64)
     return Texts(
         np.concatenate([nothing, *(one.ids for one in inputs)]),
-        np.concatenate([nothing, *(one.kinds for one in inputs)]),
+        np.concatenate([nothing, *(one.token_types for one in inputs)]),
         np.array([len(one.ids) for one in inputs], np.int64),
     )
 

@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from manyheads import drawing
-from manyheads.drawing import GRID, INK, MUTED, SERIES, WIDTH, Figure, clean, points
+from manyheads.report import drawing
+from manyheads.report.drawing import GRID, INK, MUTED, SERIES, WIDTH, Figure, clean, points
 
 CELL, SIDE, TOP = 46, 128, 66  # points: a row, the column of names, the row of names with its heading
 ROOMY = 5

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manyheads.types import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, shown, unknown_names
 
 
 def pairs(plan: Mapping[str, Any], arms: Sequence[str] = ()) -> dict[tuple[str, str], list[str]]:

@@ -6,11 +6,11 @@ from itertools import groupby
 import numpy as np
 from matplotlib.axes import Axes
 
-from manyheads import drawing
 from manyheads.analyses._agreement import across, rho
 from manyheads.analyses._word_pairs import SUM, Agreement
-from manyheads.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, clean
-from manyheads.metrics import ranks
+from manyheads.metrics.resampled import ranks
+from manyheads.report import drawing
+from manyheads.report.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, clean
 
 POINTS = 300
 """Words of one scatter that are drawn."""

@@ -96,7 +96,7 @@ class WordReader:
         model = self.material.model(run)
         network, words = network_of(model, run, task), model.tokenizer.words
         given = self.reader.texts(run, task, task, most=self.most)
-        data = given.kinds if model.tokenizer.counted else np.ones(len(given.ids))
+        data = given.token_types if model.tokenizer.counted else np.ones(len(given.ids))
         starts = np.append(given.starts, len(given.ids))
         texts = csr_matrix((data.astype(np.float32), given.ids, starts), shape=(len(given.lengths), len(words)))
         self._gradients(found, run, task, words, gradients(network, texts))

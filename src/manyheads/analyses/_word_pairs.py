@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyheads.analyses import Column, Grid, Value
-from manyheads.analyses._agreement import (
+from manyheads.analyses._agreement import (  # fmt: skip
     Correlation,
     Seeds,
     across,
@@ -17,7 +17,7 @@ from manyheads.analyses._agreement import (
     shared_first,
     spearman,
     within,
-)  # fmt: skip
+)
 from manyheads.analyses._word_models import View, compared, shared
 
 SUM, PATH, GRADIENT = "sum of input weights", "path to the output", "gradient × input"

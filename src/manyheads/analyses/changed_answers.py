@@ -16,7 +16,7 @@ from manyheads.analyses._changed_answers_checks import chosen, problems, shared
 from manyheads.analyses._changes import ADDITIVE, Changes, contributions
 from manyheads.analyses._changes_figure import Row, group_figure
 from manyheads.analyses._examples import asked, grouped, ordered, right, said, together
-from manyheads.types import Problem, StudyError, counted, unknown_names
+from manyheads.core.problems import Problem, StudyError, counted, unknown_names
 
 
 @dataclass(frozen=True)

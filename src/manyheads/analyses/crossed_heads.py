@@ -12,8 +12,8 @@ from manyheads.analyses import Analysis, Column, Finding, Grid, Material, Value
 from manyheads.analyses._crossed_answers import Crosser, Score, clusters_of, crossable, majority, scores
 from manyheads.analyses._crossed_figure import crossed_figure
 from manyheads.analyses._crossed_heads_checks import crossings, problems
-from manyheads.drawing import clean, points
-from manyheads.types import Problem
+from manyheads.core.problems import Problem
+from manyheads.report.drawing import clean, points
 
 Panel = tuple[str, str, list[Score], float]
 """Whose texts, whose head, the scores, the majority rate."""

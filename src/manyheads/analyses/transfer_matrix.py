@@ -10,8 +10,8 @@ from typing import Any
 from manyheads.analyses import Analysis, Column, Finding, Grid, Material, Value
 from manyheads.analyses._transfer_figure import heat_map
 from manyheads.analyses._transfer_matrix_checks import pairs, problems
-from manyheads.drawing import points
-from manyheads.types import Problem, counted
+from manyheads.core.problems import Problem, counted
+from manyheads.report.drawing import points
 
 Cells = Mapping[tuple[str, str], Mapping[str, Any]]
 

@@ -17,8 +17,8 @@ from manyheads.analyses._word_importance_checks import chosen, problems
 from manyheads.analyses._word_models import Found, View, WordReader, shared
 from manyheads.analyses._word_pairs import GRADIENT, PATH, SUM, Agreement, agreements, rare, table
 from manyheads.analyses._word_scores import Network, sums
-from manyheads.metrics import ranks
-from manyheads.types import Problem, counted
+from manyheads.core.problems import Problem, counted
+from manyheads.metrics.resampled import ranks
 
 FLIPS = 20
 """Random choices of units whose signs are turned, for each network."""

@@ -7,7 +7,7 @@ To add a dataset, write `datasets/<name>.py` with one class that inherits from `
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from manyheads.types import VALIDATION, Places, Table
+from manyheads.core.values import VALIDATION, Places, Table
 
 
 class Dataset(ABC):

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.types import Problem, StudyError, Table, counted, shown
+from manyheads.core.problems import Problem, StudyError, counted, shown
+from manyheads.core.values import Table
 
 NEAR = 20
 """How many characters an answer may be off before a repair would be a guess."""

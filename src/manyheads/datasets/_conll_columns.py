@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from manyheads.core.problems import shown
 from manyheads.datasets._checks import Problems
-from manyheads.types import shown
 
 DOCUMENT = "-DOCSTART-"
 LONG_WORD, LONGEST_WORD = 100, 10_000

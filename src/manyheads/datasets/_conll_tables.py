@@ -5,9 +5,10 @@ from typing import Any
 
 import datasets
 
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import SPLITS, TEST, VALIDATION, Places
 from manyheads.datasets._conll_columns import LONG_SENTENCE, LONG_WORD
 from manyheads.datasets._files import path_problem
-from manyheads.types import SPLITS, TEST, VALIDATION, Places, Problem, StudyError, shown
 
 STRING = datasets.Value("string")
 WORDS = datasets.List(STRING)

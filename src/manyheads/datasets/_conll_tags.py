@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from manyheads import chunks
+from manyheads.core.problems import Problem, shown
 from manyheads.datasets._checks import Problems
-from manyheads.types import Problem, shown
+from manyheads.metrics import conlleval
 
 PLAIN = "plain"
 Place = Callable[[int, int], str]
@@ -48,7 +48,7 @@ def train_tags(
         _check_chunk_tags(firsts, scheme, place, problems)
     problems.stop()
     labels = tuple(declared) or (
-        chunks.whole_set(firsts, settled) if settled != PLAIN else tuple(sorted(firsts, key=str))
+        conlleval.whole_set(firsts, settled) if settled != PLAIN else tuple(sorted(firsts, key=str))
     )
     warnings = [*_twins(given, where), *_scheme_warnings(given, where, place, settled, bool(scheme))]
     if declared:
@@ -93,7 +93,7 @@ def check_known(
 
 
 def _hint(tag: str, labels: Sequence[str]) -> str:
-    meant = chunks.meant(tag)
+    meant = conlleval.meant(tag)
     close = [meant] if meant in labels else difflib.get_close_matches(tag, labels, 1)
     return f"Did you mean {shown(close[0])}? " if close else ""
 
@@ -112,14 +112,14 @@ def _detected(
     given: Sequence[Sequence[str]], firsts: dict[str, tuple[int, int]], place: Place, problems: Problems
 ) -> str:
     """The scheme of tags of which none was declared; tags that are nearly chunk tags are problems."""
-    if chunks.are_chunk_tags(firsts):
-        return chunks.scheme_of(given)
-    misspelt = chunks.misspelt(firsts)
+    if conlleval.are_chunk_tags(firsts):
+        return conlleval.scheme_of(given)
+    misspelt = conlleval.misspelt(firsts)
     for tag, guess in misspelt.items():
         remedy = f'Did you mean {shown(guess)}? If these are no chunks, set scheme = "plain".'
         problems.add(place(*firsts[tag]), "the tag is nearly a chunk tag", shown(tag), remedy)
-    typed = sum("-" in tag and chunks.are_chunk_tags([tag]) for tag in firsts)
-    if not misspelt and typed and 2 * typed >= len(firsts.keys() - {chunks.OUTSIDE}):
+    typed = sum("-" in tag and conlleval.are_chunk_tags([tag]) for tag in firsts)
+    if not misspelt and typed and 2 * typed >= len(firsts.keys() - {conlleval.OUTSIDE}):
         _check_chunk_tags(firsts, "bioes", place, problems)
     return PLAIN
 
@@ -130,10 +130,10 @@ def _check_chunk_tags(firsts: dict[str, tuple[int, int]], scheme: str, place: Pl
     remedy = 'If the tags are no chunks, set scheme = "plain" and use accuracy.'
     others = []
     for tag, at in firsts.items():
-        fits = chunks.are_chunk_tags([tag])
-        if tag == chunks.OUTSIDE or (fits and tag[0] in prefixes):
+        fits = conlleval.are_chunk_tags([tag])
+        if tag == conlleval.OUTSIDE or (fits and tag[0] in prefixes):
             continue
-        guess = chunks.meant(tag)
+        guess = conlleval.meant(tag)
         if guess is None:
             others.append(tag)
             continue
@@ -160,7 +160,7 @@ def _scheme_warnings(
 def _broken(given: Sequence[Sequence[str]], where: str, place: Place, scheme: str) -> Iterator[Problem]:
     if scheme == PLAIN:
         return
-    places = [(row, index) for row, tags in enumerate(given) for index in chunks.odd(tags, scheme)]
+    places = [(row, index) for row, tags in enumerate(given) for index in conlleval.odd(tags, scheme)]
     if places:
         row, index = places[0]
         found = f"{shown(given[row][index])} at {place(row, index)}"

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from manyheads.core.problems import Problem, shown
+from manyheads.core.values import TRAIN, Table
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._conll_tables import length_warnings, sentence_rows
 from manyheads.datasets._conll_tags import check_known
-from manyheads.treebank import NOTHING, UPOS, Sentence, has_trees, tree_problem
-from manyheads.types import TRAIN, Problem, Table, shown
+from manyheads.metrics.conllu import NOTHING, UPOS, Sentence, has_trees, tree_problem
 
 TOLERANT = ("xpos", "feats", "deprel")
 """What a treebank may have in its validation split and not in train: counted as wrong, with a warning."""

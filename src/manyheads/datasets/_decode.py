@@ -3,9 +3,9 @@
 import codecs
 from pathlib import Path
 
+from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.datasets._blocks import LONGEST_LINE
 from manyheads.datasets._checks import Problems
-from manyheads.types import Problem, StudyError, shown
 
 PACKED = {
     b"\x1f\x8b": "gzip",

@@ -21,12 +21,12 @@ import numpy as np
 from datasets.table import InMemoryTable
 from pyarrow import parquet
 
+from manyheads.core.problems import Problem, StudyError, counted, shown
 from manyheads.datasets._blocks import LONGEST_LINE, ROWS, Column, read_blocks
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._decode import PACKED, WIDE, read_text
 from manyheads.datasets._hub import is_plain
 from manyheads.datasets._json import read_rows
-from manyheads.types import Problem, StudyError, counted, shown
 
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
 SEPARATORS = {";": "a semicolon", "\t": "a tab", ",": "a comma", "|": "a bar"}

@@ -9,9 +9,10 @@ import datasets
 import numpy as np
 from pyarrow.compute import call_function
 
+from manyheads.core.problems import Problem, StudyError, counted, shown
+from manyheads.core.values import TEST, TRAIN, Places, Table
 from manyheads.datasets._checks import Problems, check_ids, check_spans, clusters, repairs
 from manyheads.datasets._texts import check_texts
-from manyheads.types import TEST, TRAIN, Places, Problem, StudyError, Table, counted, shown
 
 LOCAL = "local/"
 """Datasets that only a mirror has. Nobody else's dataset of that name is to be read from the Hub."""

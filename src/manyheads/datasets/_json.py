@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from manyheads.core.problems import shown
 from manyheads.datasets._checks import Problems
-from manyheads.types import shown
 
 SPACE = re.compile(r"[ \t\n\r]*")
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

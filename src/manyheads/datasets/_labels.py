@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manyheads.core.problems import Problem, counted, shown
 from manyheads.datasets._checks import Problems
-from manyheads.types import Problem, counted, shown
 
 MOST_CLASSES = 1000
 UNLABELLED = "-1"

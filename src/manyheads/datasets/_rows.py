@@ -12,20 +12,14 @@ import numpy as np
 import pyarrow as pa
 from datasets.table import InMemoryTable
 
+from manyheads.core.problems import Problem, StudyError, counted, shown
+from manyheads.core.values import TEST, TRAIN, Table
 from manyheads.datasets._blocks import ROWS, Column, arrow_of
-from manyheads.datasets._checks import (
-    MISPLACED,
-    Problems,
-    check_ids,
-    check_spans,
-    distinct,
-    repairs,
-)
+from manyheads.datasets._checks import MISPLACED, Problems, check_ids, check_spans, distinct, repairs
 from manyheads.datasets._files import Records
 from manyheads.datasets._hub import STRING, span_rows
 from manyheads.datasets._labels import ClassNames, choice_labels, numbers
 from manyheads.datasets._texts import LONGEST_WORD, check_texts, has_long_word
-from manyheads.types import TEST, TRAIN, Problem, StudyError, Table, counted, shown
 
 COLUMNS = ("id", "text", "text_pair", "label", "choices", "question", "context", "answers")
 GOLD = ("label", "answers")

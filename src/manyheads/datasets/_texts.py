@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.compute import MatchSubstringOptions, call_function
 
+from manyheads.core.problems import shown
 from manyheads.datasets._checks import Problems
-from manyheads.types import shown
 
 UNSEEN = " \t\n\r\xa0\u3000" + "\xad\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"
 """White space, and characters that are no sign: soft hyphens, zero-width spaces and joiners, marks of direction."""

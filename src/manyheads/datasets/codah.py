@@ -4,9 +4,9 @@ Chen et al., "CODAH: An Adversarially-Authored Question Answering Dataset for Co
 https://arxiv.org/abs/1904.04365.
 """
 
+from manyheads.core.values import Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._hub import choice_table, load
-from manyheads.types import Table
 
 HUB = "local/codah"
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")

@@ -6,13 +6,14 @@ Described by the shared task of 2003, https://aclanthology.org/W03-0419, among m
 from collections.abc import Sequence
 from typing import Literal
 
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import TEST, TRAIN, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._conll_columns import Columns, Sentences, read_sentences
 from manyheads.datasets._conll_tables import given_files, length_warnings, reported_split, sentence_rows
 from manyheads.datasets._conll_tags import Tags, other_tags, train_tags
 from manyheads.datasets._decode import read_text
-from manyheads.types import TEST, TRAIN, Places, Problem, StudyError, Table, shown
 
 
 class Conll(Dataset):

@@ -6,10 +6,11 @@ https://aclanthology.org/W00-0726.
 
 from typing import ClassVar, Literal
 
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.values import TEST, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._conll_tables import check_widths, class_names, sentence_rows
 from manyheads.datasets._hub import load, needs
-from manyheads.types import TEST, Places, Problem, StudyError, Table
 
 HUB, SUBSET = "eriktks/conll2000", "conll2000"
 COLUMNS = {"chunk": "chunk_tags", "pos": "pos_tags"}

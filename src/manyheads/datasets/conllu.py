@@ -5,13 +5,14 @@ The format: https://universaldependencies.org/format.html.
 
 from typing import Literal
 
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import TRAIN, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._conll_tables import given_files, reported_split
 from manyheads.datasets._conll_trees import tree_table
 from manyheads.datasets._decode import read_text
-from manyheads.treebank import ids_problems, sentences
-from manyheads.types import TRAIN, Places, Problem, StudyError, Table, shown
+from manyheads.metrics.conllu import ids_problems, sentences
 
 
 class Conllu(Dataset):

@@ -6,9 +6,10 @@ https://arxiv.org/abs/1804.07461.
 
 from typing import Literal
 
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.values import TRAIN, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._hub import load, text_table
-from manyheads.types import TRAIN, Places, Problem, StudyError, Table
 
 HUB = "nyu-mll/glue"
 TEXTS = {

@@ -5,9 +5,9 @@ Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011, https://a
 
 from typing import ClassVar
 
+from manyheads.core.values import TEST, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._hub import load, text_table
-from manyheads.types import TEST, Table
 
 HUB, SUBSET = "stanfordnlp/imdb", "plain_text"
 

@@ -6,9 +6,9 @@ https://aclanthology.org/L14-1314.
 
 from typing import ClassVar, Literal
 
+from manyheads.core.values import TEST, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._hub import load, text_table
-from manyheads.types import TEST, Places, Table
 
 HUB = "RobZamp/sick"
 TEXTS = ("sentence_A", "sentence_B")

@@ -11,9 +11,10 @@ from typing import Literal
 from datasets import Dataset as Rows
 from datasets import Features, List, Value
 
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._small_world_makers import LABELS, MAKERS, Row
-from manyheads.types import SPLITS, TEST, TRAIN, VALIDATION, Places, Problem, StudyError, Table, shown
 
 COLUMNS = {
     "choices": List(Value("string")),

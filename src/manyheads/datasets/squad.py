@@ -6,9 +6,9 @@ https://arxiv.org/abs/1606.05250.
 
 from collections.abc import Sequence
 
+from manyheads.core.values import Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._hub import load, span_table
-from manyheads.types import Places, Table
 
 HUB, SUBSET = "rajpurkar/squad", "plain_text"
 

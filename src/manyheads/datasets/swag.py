@@ -4,9 +4,9 @@ Zellers et al., "SWAG: A Large-Scale Adversarial Dataset for Grounded Commonsens
 https://arxiv.org/abs/1808.05326.
 """
 
+from manyheads.core.values import Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._hub import choice_table, load
-from manyheads.types import Table
 
 HUB, SUBSET = "allenai/swag", "regular"
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")

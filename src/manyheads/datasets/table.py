@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._files import FORMATS, Records, dataset_records, path_problem, read_records
 from manyheads.datasets._hub import load
 from manyheads.datasets._rows import COLUMNS, Layout, Rows
-from manyheads.types import SPLITS, TEST, TRAIN, VALIDATION, Places, Problem, StudyError, Table, shown
 
 
 class OwnTable(Dataset):

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import datasets
 
+from manyheads.core.values import TRAIN, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._conll_tables import check_widths, class_names
 from manyheads.datasets._conll_trees import tree_table
 from manyheads.datasets._hub import load, needs
-from manyheads.treebank import NOTHING, Sentence, ids_problems
-from manyheads.types import TRAIN, Places, Table
+from manyheads.metrics.conllu import NOTHING, Sentence, ids_problems
 
 HUB = "universal-dependencies/universal_dependencies"
 NEEDED = ("idx", "tokens", "lemmas", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")

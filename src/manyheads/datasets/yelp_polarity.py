@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from pyarrow.compute import MatchSubstringOptions, call_function
 
+from manyheads.core.values import TEST, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._hub import load, needs, text_table
-from manyheads.types import TEST, Table
 
 HUB, SUBSET = "fancyzhx/yelp_polarity", "plain_text"
 NAMES = {"1": "negative", "2": "positive"}

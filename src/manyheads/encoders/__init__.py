@@ -4,8 +4,8 @@ To add an encoder, write `encoders/<name>.py` with one class that inherits from 
 `tests/encoders/test_<name>.py`. There is nothing to register.
 
 `manyheads check` looks at an encoder without importing torch, if it has a companion: `encoders/_<name>_checks.py`,
-which imports nothing of this package and holds `facts(places, settings)`: a `facts.EncoderFacts`, or a StudyError that
-says why there cannot be such an encoder. Without one the encoder is built.
+which imports nothing of this package and holds `info(places, settings)`: an `encoder_info.EncoderInfo`, or a
+StudyError that says why there cannot be such an encoder. Without one the encoder is built.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from manyheads.tensors import States, Tokens
-from manyheads.types import Tokenizer
+from manyheads.core.tensors import States, Tokens
+from manyheads.core.values import Tokenizer
 
 
 class Encoder(nn.Module):
@@ -64,7 +64,7 @@ class Encoder(nn.Module):
             layers.append(self.layer(index, layers[-1], tokens))
         return States(tuple(layers), tokens.lengths)
 
-    def operations(self, lengths: Sequence[int]) -> float:
+    def flops(self, lengths: Sequence[int]) -> float:
         """The floating-point operations of one forward pass over sequences of these lengths: two for each weight and
         token, embeddings left out. An encoder with work of another kind (attention) adds it."""
         weights = sum(p.numel() for name, p in self.named_parameters() if p.ndim > 1 and "embedding" not in name)

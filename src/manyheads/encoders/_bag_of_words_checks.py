@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from manyheads.facts import EncoderFacts
-from manyheads.types import Places, Problem, StudyError, shown
+from manyheads.core.encoder_info import EncoderInfo
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import Places
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 """Letters, digits and underscores, and apostrophes between them: "don't" is one word."""
@@ -13,7 +14,7 @@ ANY_LENGTH = 2**31 - 1
 """A bag has no longest text."""
 
 
-def facts(places: Places, settings: Mapping[str, Any]) -> EncoderFacts:
+def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
     """What is known of a bag of words before it is built.
 
     :raises StudyError: If there cannot be such a network.
@@ -21,7 +22,7 @@ def facts(places: Places, settings: Mapping[str, Any]) -> EncoderFacts:
     if problems := setting_problems(settings):
         raise StudyError(problems)
     width = settings["width"]
-    return EncoderFacts(width, ANY_LENGTH, lambda lengths: operations(width, lengths), _Counter())
+    return EncoderInfo(width, ANY_LENGTH, lambda lengths: flops(width, lengths), _Counter())
 
 
 def setting_problems(settings: Mapping[str, Any]) -> list[Problem]:
@@ -32,7 +33,7 @@ def setting_problems(settings: Mapping[str, Any]) -> list[Problem]:
     return [Problem("encoder.width", what, shown(settings["width"]), remedy)]
 
 
-def operations(width: int, lengths: Sequence[int]) -> float:
+def flops(width: int, lengths: Sequence[int]) -> float:
     """Two for each weight that a word of a text brings: here the embeddings are the layer."""
     return 2.0 * width * sum(lengths)
 
@@ -60,7 +61,7 @@ def shared_words(texts: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 class _Counter:
-    """A `facts.PieceCounter` before the words are known: every distinct word of a text counts."""
+    """A `encoder_info.PieceCounter` before the words are known: every distinct word of a text counts."""
 
     def pieces(self, texts: Sequence[str]) -> list[int]:
         return [len(words_of([text])) for text in texts]

@@ -1,4 +1,4 @@
-"""Linear layers whose single-precision products go through the library that is faster here (`products.py`)."""
+"""Linear layers whose single-precision products go through the library that is faster here (`matmul.py`)."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from manyheads.products import faster_by_onednn, product
+from manyheads.core.matmul import faster_by_onednn, product
 
 
 def linear(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

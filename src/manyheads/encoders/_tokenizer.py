@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from transformers import AutoTokenizer
 
+from manyheads.core.values import Input, Pieces
 from manyheads.encoders._pretrained_checks import text_places
-from manyheads.types import Input, Pieces
 
 
 class PretrainedTokenizer:
-    """Implements `types.Tokenizer` over a fast Hugging Face tokenizer.
+    """Implements `values.Tokenizer` over a fast Hugging Face tokenizer.
 
     Nothing is ever truncated here: heads cut, and count what they cut. A special token that is written in a text is
     split like any other text (`split_special_tokens`), so that "[SEP]" in a review never becomes a separator.
@@ -32,8 +32,8 @@ class PretrainedTokenizer:
         first, middle_end = text_places(special, source)
         ids, alone = np.array(ids, np.int32), np.array(self.inner("a")["input_ids"], np.int32)
         self._before, self._between, self._after = ids[:first], ids[first + 1 : middle_end], ids[middle_end + 1 :]
-        kinds = pair.get("token_type_ids", [0] * len(ids))
-        self._second_kind, self._between_kinds = kinds[middle_end], kinds[first + 1 : middle_end]
+        token_types = pair.get("token_type_ids", [0] * len(ids))
+        self._second_type, self._between_types = token_types[middle_end], token_types[first + 1 : middle_end]
         self._alone_after = alone[first + 1 :]
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
@@ -54,11 +54,11 @@ class PretrainedTokenizer:
             ids = np.concatenate([self._before, first, self._alone_after]).astype(np.int32, copy=False)
             return Input(ids, np.zeros(len(ids), np.int8))
         ids = np.concatenate([self._before, first, self._between, second, self._after]).astype(np.int32, copy=False)
-        kinds = np.full(len(ids), self._second_kind, np.int8)
+        token_types = np.full(len(ids), self._second_type, np.int8)
         _, start = self.starts(len(first))
-        kinds[: start - len(self._between)] = 0
-        kinds[start - len(self._between) : start] = self._between_kinds
-        return Input(ids, kinds)
+        token_types[: start - len(self._between)] = 0
+        token_types[start - len(self._between) : start] = self._between_types
+        return Input(ids, token_types)
 
     def room(self, pair: bool, max_length: int) -> int:
         tail = len(self._between) + len(self._after) if pair else len(self._alone_after)
@@ -69,7 +69,7 @@ class PretrainedTokenizer:
         return before, before + first_length + len(self._between)
 
     def fingerprint(self) -> str:
-        """See `types.Tokenizer`: the whole of tokenizer.json as it is in use, and the libraries, which have lost text
+        """See `values.Tokenizer`: the whole of tokenizer.json as it is in use, and the libraries, which have lost text
         before in some versions."""
         special = [ids.tolist() for ids in (self._before, self._between, self._after, self._alone_after)]
         settings = {
@@ -77,7 +77,7 @@ class PretrainedTokenizer:
             "versions": [importlib.metadata.version(name) for name in ("tokenizers", "transformers")],
             "max_length": self.max_length,
             "special": special,
-            "kinds": [int(self._second_kind), *(int(kind) for kind in self._between_kinds)],
+            "token_types": [int(self._second_type), *(int(kind) for kind in self._between_types)],
         }
         content = self.inner.backend_tokenizer.to_str() + json.dumps(settings)
         return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from manyheads.core.values import Input, Pieces
 from manyheads.encoders._bag_of_words_checks import ANY_LENGTH, WORD
-from manyheads.types import Input, Pieces
 
 VOCABULARY = "vocabulary.txt"
 MOST = 127
-"""A word that stands in a text more often counts as so many: `Input.kinds`, where counts travel, is int8."""
+"""A word that stands in a text more often counts as so many: `Input.token_types`, where counts travel, is int8."""
 
 
 class WordTokenizer:
-    """Implements `types.Tokenizer`: pieces are the known words of a text in their order, a sequence is a bag of them.
+    """Implements `values.Tokenizer`: pieces are the known words of a text in their order, a sequence is a bag of them.
 
-    A sequence holds each word once, in the order of the vocabulary, and there are no special tokens. Its `kinds` hold
-    how often each word occurs, if that is counted, else 0. A pair of texts is one bag. Unknown words are left out, so
-    that a text may become a sequence without a token.
+    A sequence holds each word once, in the order of the vocabulary, and there are no special tokens. Its `token_types`
+    hold how often each word occurs, if that is counted, else 0. A pair of texts is one bag. Unknown words are left
+    out, so that a text may become a sequence without a token.
 
     :param words: The vocabulary; a word's id is its place.
     :param counted: Whether it matters how often a word occurs.

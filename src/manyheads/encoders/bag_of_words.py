@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from manyheads.core.problems import StudyError
+from manyheads.core.tensors import States, Tokens
+from manyheads.core.values import Places
 from manyheads.encoders import Encoder
-from manyheads.encoders._bag_of_words_checks import operations, setting_problems, shared_words
+from manyheads.encoders._bag_of_words_checks import flops, setting_problems, shared_words
 from manyheads.encoders._words import WordTokenizer, saved_words
-from manyheads.tensors import States, Tokens
-from manyheads.types import Places, StudyError
 
 _ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
 
@@ -83,7 +84,7 @@ class BagOfWords(Encoder):
         """[S, D] the sums, before the bias."""
         lengths = np.array(tokens.lengths)
         starts = torch.from_numpy(lengths.cumsum() - lengths).to(tokens.ids.device)
-        counts = tokens.kinds.to(self.weight.dtype) if self.tokenizer.counted else None
+        counts = tokens.token_types.to(self.weight.dtype) if self.tokenizer.counted else None
         return functional.embedding_bag(tokens.ids, self.weight, starts, mode="sum", per_sample_weights=counts)
 
     def layer(self, index: int, states: Tensor, tokens: Tokens) -> Tensor:
@@ -97,8 +98,8 @@ class BagOfWords(Encoder):
         sums = self.embed(tokens)
         return States((sums, self.layer(0, sums, tokens)), (1,) * len(tokens.lengths))
 
-    def operations(self, lengths: Sequence[int]) -> float:
-        return operations(self.width, lengths)
+    def flops(self, lengths: Sequence[int]) -> float:
+        return flops(self.width, lengths)
 
     def save(self, folder: Path) -> None:
         self.tokenizer.save(folder)

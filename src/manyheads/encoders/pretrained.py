@@ -14,6 +14,9 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.utils import logging
 
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.tensors import Tokens
+from manyheads.core.values import Places
 from manyheads.encoders import Encoder
 from manyheads.encoders._dropout import replace_dropout
 from manyheads.encoders._linear import replace_linear
@@ -30,8 +33,6 @@ from manyheads.encoders._pretrained_checks import (
 )
 from manyheads.encoders._rows import TrainedRows
 from manyheads.encoders._tokenizer import PretrainedTokenizer
-from manyheads.tensors import Tokens
-from manyheads.types import Places, Problem, StudyError
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
@@ -102,7 +103,7 @@ class Pretrained(Encoder):
         words = None if self.words is None else self.words(tokens.ids, self._table.weight)[None]
         states = self.inner.embeddings(
             input_ids=tokens.ids[None] if words is None else None, inputs_embeds=words,
-            token_type_ids=tokens.kinds[None], position_ids=position[None],
+            token_type_ids=tokens.token_types[None], position_ids=position[None],
         )  # fmt: skip
         if hasattr(self.inner, "embeddings_project"):
             states = self.inner.embeddings_project(states)
@@ -114,7 +115,7 @@ class Pretrained(Encoder):
     def layer_weight(self, index: int) -> Tensor:
         return self.inner.encoder.layer[index].output.dense.weight
 
-    def operations(self, lengths: Sequence[int]) -> float:
+    def flops(self, lengths: Sequence[int]) -> float:
         products = 2 * self.width * self.depth * sum(length**2 for length in lengths)
         return 2.0 * (self._weights * sum(lengths) + products)
 

@@ -10,7 +10,7 @@ are the head's settings, those left at their defaults too:
 - `unfit(labels, settings)`: why there cannot be such a head, as a sentence, or None;
 - `problems(table, settings, where)`: as `Head.problems`;
 - `lengths(examples, counter, settings)`: for each example the lengths of the sequences that `encode` would make of it,
-  counted with a `facts.PieceCounter`.
+  counted with a `encoder_info.PieceCounter`.
 
 A head without a companion is built and asked itself.
 """
@@ -20,8 +20,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from manyheads.tensors import States
-from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer
+from manyheads.core.problems import Problem
+from manyheads.core.tensors import States
+from manyheads.core.values import Encoded, Measure, Table, Tokenizer
 
 
 class Head(nn.Module):
@@ -56,7 +57,7 @@ class Head(nn.Module):
 
         The result is kept on disk for other runs and later studies. So it may depend on nothing but `columns` and
         `optional` (and `id`) of the examples, the tokenizer, the labels and the settings; an example's note may hold
-        what `types.Encoded` says, and nothing else.
+        what `values.Encoded` says, and nothing else.
         """
         raise NotImplementedError
 
@@ -83,7 +84,7 @@ class Head(nn.Module):
         return {}
 
     def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
-        """What encoding lost, beside `Encoded.clipped`, as the report should show it. Nothing by default.
+        """What encoding lost, beside `Encoded.truncated`, as the report should show it. Nothing by default.
 
         :param examples: A whole split, read from disk as one iterates: go through it once, and keep none of them.
         """

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from manyheads.texts import LIMIT, column_problems, record, text_lengths, text_problems
-from manyheads.types import Problem, Table, shown
+from manyheads.core.problems import Problem, shown
+from manyheads.core.text_checks import LIMIT, column_problems, record, text_lengths, text_problems
+from manyheads.core.values import Table
 
 COLUMNS = ("text", "label")
 

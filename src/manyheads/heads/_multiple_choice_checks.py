@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from manyheads.facts import PieceCounter
-from manyheads.texts import LIMIT, column_problems, fitted, pieces_of, record, text_problems
-from manyheads.types import Problem, Table, shown
+from manyheads.core.encoder_info import PieceCounter
+from manyheads.core.problems import Problem, shown
+from manyheads.core.text_checks import LIMIT, column_problems, fitted, pieces_of, record, text_problems
+from manyheads.core.values import Table
 
 COLUMNS = ("text", "choices", "label")
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from manyheads.facts import PieceCounter
-from manyheads.texts import LIMIT, column_problems, pieces_of, record, text_problems
-from manyheads.types import Problem, StudyError, Table, shown
+from manyheads.core.encoder_info import PieceCounter
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.text_checks import LIMIT, column_problems, pieces_of, record, text_problems
+from manyheads.core.values import Table
 
 COLUMNS = ("question", "context", "answers")
 _REPAIR = "Correct answer_start, counted in characters from 0, or leave the record out."

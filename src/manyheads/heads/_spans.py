@@ -10,8 +10,8 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from manyheads.core.values import Pieces
 from manyheads.heads._windows import Windows, piece_span, windows
-from manyheads.types import Pieces
 
 
 class Note(TypedDict):

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from manyheads.chunks import are_chunk_tags, misspelt
-from manyheads.facts import PieceCounter
-from manyheads.texts import BLOCK, LIMIT, column_problems, pieces_of, record
-from manyheads.types import Problem, StudyError, Table, shown
+from manyheads.core.encoder_info import PieceCounter
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.text_checks import BLOCK, LIMIT, column_problems, pieces_of, record
+from manyheads.core.values import Table
+from manyheads.metrics.conlleval import are_chunk_tags, misspelt
 
 COLUMNS = ("words", "tags")
 

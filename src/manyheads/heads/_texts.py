@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.types import Input, Pieces, Tokenizer
+from manyheads.core.values import Input, Pieces, Tokenizer
 
 
 def pieces_of(texts: Sequence[str], tokenizer: Tokenizer) -> dict[str, Pieces]:
@@ -31,8 +31,8 @@ def fit(first: np.ndarray, second: np.ndarray | None, tokenizer: Tokenizer, max_
     if second is None:
         return tokenizer.join(first[:room]), max(0, len(first) - room)
     keep_first, keep_second = cut(len(first), len(second), room)
-    clipped = len(first) + len(second) - keep_first - keep_second
-    return tokenizer.join(first[:keep_first], second[:keep_second]), clipped
+    truncated = len(first) + len(second) - keep_first - keep_second
+    return tokenizer.join(first[:keep_first], second[:keep_second]), truncated
 
 
 def encode_texts(

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from manyheads.types import Pieces, Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import Pieces
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from manyheads.core.values import Input, Tokenizer
 from manyheads.heads._texts import pieces_of
 from manyheads.heads._windows import windows
-from manyheads.types import Input, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,12 @@ class Sentence:
     :param inputs: One sequence, or one for each window.
     :param firsts: [words] int32, where each word's first piece is among the tokens of all the sequences one after
         another, special ones too: in the window that owns it, where it has the most context.
-    :param clipped: How many pieces of overlong words were cut off.
+    :param truncated: How many pieces of overlong words were cut off.
     """
 
     inputs: tuple[Input, ...]
     firsts: np.ndarray
-    clipped: int
+    truncated: int
 
 
 def word_pieces(words: Sequence[str], tokenizer: Tokenizer) -> dict[str, np.ndarray]:
@@ -53,7 +53,7 @@ def sentence(
     :param max_word: How many pieces of a word are kept.
     """
     parts = [pieces[word][:max_word] for word in words]
-    clipped = sum(len(pieces[word]) for word in words) - sum(map(len, parts))
+    truncated = sum(len(pieces[word]) for word in words) - sum(map(len, parts))
     sizes = np.array([len(part) for part in parts], np.int64)
     ids = np.concatenate([np.zeros(0, np.int32), *parts])
     starts = sizes.cumsum() - sizes
@@ -62,4 +62,4 @@ def sentence(
     # Where the text of each window lies among all tokens, less where it begins in the sentence.
     lengths = np.array([len(one.ids) for one in inputs])
     moved = lengths.cumsum() - lengths + tokenizer.starts(0)[0] - np.array(cut.begins)
-    return Sentence(inputs, (starts + moved[cut.owners[starts]]).astype(np.int32), clipped)
+    return Sentence(inputs, (starts + moved[cut.owners[starts]]).astype(np.int32), truncated)

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from manyheads.core.problems import Problem
+from manyheads.core.tensors import States
+from manyheads.core.values import Encoded, Measure, Table, Tokenizer
 from manyheads.heads import Head
 from manyheads.heads._classification_checks import COLUMNS, problems, unfit
 from manyheads.heads._texts import encode_texts
-from manyheads.metrics import placements
-from manyheads.tensors import States
-from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer
+from manyheads.metrics.resampled import placements
 
 _IGNORED = -100
 
@@ -72,8 +73,10 @@ class Classification(Head):
     def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
         inputs = encode_texts(examples, tokenizer, self.max_length)
         return [
-            Encoded((one,), () if example.get("label") is None else (self.index[example["label"]],), clipped=clipped)
-            for example, (one, clipped) in zip(examples, inputs, strict=True)
+            Encoded(
+                (one,), () if example.get("label") is None else (self.index[example["label"]],), truncated=truncated
+            )
+            for example, (one, truncated) in zip(examples, inputs, strict=True)
         ]
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:

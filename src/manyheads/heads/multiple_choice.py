@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
+from manyheads.core.problems import Problem
+from manyheads.core.tensors import States
+from manyheads.core.values import Encoded, Measure, Table, Tokenizer
 from manyheads.heads import Head
 from manyheads.heads._multiple_choice_checks import COLUMNS, problems
 from manyheads.heads._texts import fit, pieces_of
-from manyheads.tensors import States
-from manyheads.types import Encoded, Measure, Problem, Table, Tokenizer
 
 _IGNORED = -100
 
@@ -69,8 +70,8 @@ class MultipleChoice(Head):
             text = pieces[example["text"]].ids
             fitted = [fit(text, pieces[choice].ids, tokenizer, self.max_length) for choice in example["choices"]]
             targets = () if example.get("label") is None else (int(example["label"]),)
-            clipped = sum(count for _, count in fitted)
-            encoded.append(Encoded(tuple(one for one, _ in fitted), targets, clipped=clipped))
+            truncated = sum(count for _, count in fitted)
+            encoded.append(Encoded(tuple(one for one, _ in fitted), targets, truncated=truncated))
         return encoded
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:

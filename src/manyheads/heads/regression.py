@@ -10,13 +10,14 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor, nn
 
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.tensors import States
+from manyheads.core.text_checks import LIMIT
+from manyheads.core.values import Encoded, Measure, Table, Tokenizer
 from manyheads.heads import Head
 from manyheads.heads._regression_checks import COLUMNS, outside, problems, range_problem, unfit
 from manyheads.heads._texts import encode_texts
-from manyheads.metrics import ranks
-from manyheads.tensors import States
-from manyheads.texts import LIMIT
-from manyheads.types import Encoded, Measure, Problem, StudyError, Table, Tokenizer
+from manyheads.metrics.resampled import ranks
 
 
 class Regression(Head):
@@ -76,8 +77,8 @@ class Regression(Head):
             )
         inputs = encode_texts(examples, tokenizer, self.max_length)
         return [
-            Encoded((one,), () if example.get("label") is None else (float(example["label"]),), clipped=clipped)
-            for example, (one, clipped) in zip(examples, inputs, strict=True)
+            Encoded((one,), () if example.get("label") is None else (float(example["label"]),), truncated=truncated)
+            for example, (one, truncated) in zip(examples, inputs, strict=True)
         ]
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:

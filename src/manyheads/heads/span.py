@@ -11,15 +11,16 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.tensors import States
+from manyheads.core.text_checks import LIMIT
+from manyheads.core.values import Encoded, Measure, Pieces, Table, Tokenizer
 from manyheads.heads import Head
 from manyheads.heads._span_checks import COLUMNS, problems, stride_problem, unfit
 from manyheads.heads._spans import Note, best_spans, gold_spans
 from manyheads.heads._texts import pieces_of
 from manyheads.heads._windows import Windows, check_coverage, windows
-from manyheads.squad import best_thresholds, evaluate_v1, evaluate_v2, scores_v1, scores_v2
-from manyheads.tensors import States
-from manyheads.texts import LIMIT
-from manyheads.types import Encoded, Measure, Pieces, Problem, StudyError, Table, Tokenizer
+from manyheads.metrics.squad import best_thresholds, evaluate_v1, evaluate_v2, scores_v1, scores_v2
 
 _IGNORED = -100
 _NULL = (0, 0)
@@ -119,15 +120,15 @@ class Span(Head):
         first = tokenizer.starts(len(kept))[1]
         slices = [context.ids[begin:end] for begin, end in zip(cut.begins, cut.ends, strict=True)]
         inputs = tuple(tokenizer.join(kept, ids) for ids in slices)
-        clipped = len(question) - len(kept)
+        truncated = len(question) - len(kept)
         note = Note(context=example["context"], offsets=context.offsets, first=first, room=room, stride=self.stride,
                     lost=False, reachable=None)  # fmt: skip
         if example.get("answers") is None:
-            return Encoded(inputs, (), note, clipped)
+            return Encoded(inputs, (), note, truncated)
         golds = gold_spans(example, context)
         targets, note["lost"] = self._targets(golds, cut, first)
         note["reachable"] = self._reachable(golds, cut)
-        return Encoded(inputs, targets, note, clipped)
+        return Encoded(inputs, targets, note, truncated)
 
     def _targets(
         self, golds: list[tuple[int, int] | None], cut: Windows, first: int
@@ -156,7 +157,7 @@ class Span(Head):
             if example.note["reachable"] is not None:
                 asked, lost = asked + 1, lost + example.note["lost"]
                 reachable += example.note["reachable"]
-        return {"unreachable": lost, "ceiling": reachable / max(1, asked)}
+        return {"unreachable": lost, "answerable": reachable / max(1, asked)}
 
     # ---- Output, loss, answer ----
 

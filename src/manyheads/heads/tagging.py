@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from manyheads.chunks import are_chunk_tags, counts, evaluate
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.tensors import States
+from manyheads.core.values import Encoded, Measure, Table, Tokenizer
 from manyheads.heads import Head
 from manyheads.heads._tagging_checks import COLUMNS, problems, stride_problem, unfit
 from manyheads.heads._words import Sentence, sentence, word_pieces
-from manyheads.tensors import States
-from manyheads.types import Encoded, Measure, Problem, StudyError, Table, Tokenizer
+from manyheads.metrics.conlleval import are_chunk_tags, counts, evaluate
 
 _IGNORED = -100
 
@@ -92,12 +93,12 @@ class Tagging(Head):
     def _encoded(self, given: Sentence, tags: Sequence[str] | None) -> Encoded:
         note: dict[str, Any] = {"firsts": given.firsts, "windows": len(given.inputs), "unknown": 0}
         if tags is None:
-            return Encoded(given.inputs, (), note, given.clipped)
+            return Encoded(given.inputs, (), note, given.truncated)
         classes = [self.index.get(tag, _IGNORED) for tag in tags]
         targets = np.full(sum(len(one.ids) for one in given.inputs), _IGNORED, np.int64)
         targets[given.firsts] = classes
         note["unknown"] = classes.count(_IGNORED)
-        return Encoded(given.inputs, tuple(targets.tolist()), note, given.clipped)
+        return Encoded(given.inputs, tuple(targets.tolist()), note, given.truncated)
 
     def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
         """How many words there are, how many sentences were read in windows, how many tags are none of the labels."""

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from manyheads.types import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, shown, unknown_names
 
 Step = tuple[str, ...]
 """The tasks that one step trains, one batch of each."""

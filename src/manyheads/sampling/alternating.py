@@ -9,8 +9,8 @@ import random
 from collections.abc import Mapping
 from typing import Literal
 
+from manyheads.core.problems import Problem, shown
 from manyheads.sampling import Change, Sampling, Step, order_problems
-from manyheads.types import Problem, shown
 
 
 class Alternating(Sampling):

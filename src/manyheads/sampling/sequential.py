@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Literal
 
+from manyheads.core.problems import Problem
 from manyheads.sampling import Change, Sampling, Step, order_problems
-from manyheads.types import Problem
 
 
 class Sequential(Sampling):

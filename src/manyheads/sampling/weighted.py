@@ -9,8 +9,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from manyheads.core.problems import Problem, StudyError, shown, unknown_names
 from manyheads.sampling import Sampling, Step
-from manyheads.types import Problem, StudyError, shown, unknown_names
 
 
 class Weighted(Sampling):

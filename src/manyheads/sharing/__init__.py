@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
+from manyheads.core.problems import Problem
+from manyheads.core.tensors import States, Tokens
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
-from manyheads.tensors import States, Tokens
-from manyheads.types import Problem
 
 
 class Sharing(nn.Module):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manyheads.types import Problem, shown
+from manyheads.core.problems import Problem, shown
 
 
 def problems(tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
+from manyheads.core.tensors import States, Tokens
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
-from manyheads.tensors import States, Tokens
 
 
 class Hard(Sharing):

@@ -11,12 +11,12 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.tensors import States, Tokens
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
 from manyheads.sharing._sluice_checks import problems, width_problems
-from manyheads.tensors import States, Tokens
-from manyheads.types import Problem, StudyError
 
 
 class Sluice(Sharing):

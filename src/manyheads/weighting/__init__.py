@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from manyheads.types import Problem
+from manyheads.core.problems import Problem
 
 
 class Weighting(nn.Module):

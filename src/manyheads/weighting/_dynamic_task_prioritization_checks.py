@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from manyheads.types import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, shown, unknown_names
 
 
 def problems(tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:

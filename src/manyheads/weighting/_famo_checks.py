@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from manyheads.types import Problem, shown
+from manyheads.core.problems import Problem, shown
 
 
 def problems(tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:

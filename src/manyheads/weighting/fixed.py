@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from manyheads.types import Problem
+from manyheads.core.problems import Problem
 from manyheads.weighting import Weighting
 from manyheads.weighting._fixed_checks import problems
 

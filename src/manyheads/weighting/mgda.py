@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchjd.aggregation import MGDAWeighting
 
-from manyheads.types import Problem
+from manyheads.core.problems import Problem
 from manyheads.weighting import GradientWeighting
 from manyheads.weighting._mgda_checks import problems
 

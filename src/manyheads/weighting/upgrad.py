@@ -12,7 +12,7 @@ from torch import Tensor
 from torchjd.aggregation import UPGradWeighting
 from torchjd.linalg import DualConeProjector, PSDMatrix
 
-from manyheads.types import Problem
+from manyheads.core.problems import Problem
 from manyheads.weighting import GradientWeighting
 from manyheads.weighting._upgrad_checks import problems
 

@@ -1,0 +1,69 @@
+"""What is known of an encoder before it is built. Imports no torch: `manyheads check` runs without it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from manyheads.core.problems import Problem
+
+
+class PieceCounter(Protocol):
+    """Counts word pieces as the encoder's tokenizer cuts them; `values.Tokenizer` without the pieces themselves."""
+
+    def pieces(self, texts: Sequence[str]) -> list[int]:
+        """How many word pieces each text has, special tokens not included."""
+        ...
+
+    def unknown(self, texts: Sequence[str]) -> int:
+        """How many of all their word pieces stand for something that the tokenizer does not know."""
+        ...
+
+    def special(self, pair: bool) -> int:
+        """How many special tokens go around one text, or around and between two."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInfo:
+    """An encoder in figures.
+
+    :param width: D, the width of its states; 0 if it cannot be told beforehand.
+    :param max_length: The longest sequence it takes, special tokens included.
+    :param flops: The floating-point operations of one forward pass over sequences of given lengths, as
+        `encoders.Encoder.flops`; None if they cannot be told beforehand.
+    :param counter: None if its tokenizer cannot be opened without the encoder's own library.
+    """
+
+    width: int
+    max_length: int
+    flops: Callable[[Sequence[int]], float] | None
+    counter: PieceCounter | None
+
+
+def too_long(lengths: Mapping[str, int], most: int) -> list[Problem]:
+    """A problem for each task whose head's `max_length` is more than the encoder takes."""
+    return [
+        Problem(
+            f"tasks.{task}.head.max_length", "longer than the encoder takes", str(length), f"Choose {most} or less."
+        )
+        for task, length in lengths.items()
+        if length > most
+    ]
+
+
+def unread(share: float, where: str) -> list[Problem]:
+    """A warning where more than half of the word pieces of a text are the unknown one."""
+    if share <= 0.5:
+        return []
+    what = f"the encoder has no pieces for {share:.0%} of the text, and takes it all for the same"
+    remedy = "Is it a model for this language and script? Words of more than 100 characters may be unknown too."
+    return [Problem(where, what, "", remedy)]
+
+
+def one_state(encoder: str, wanting: Iterable[str]) -> list[Problem]:
+    """A problem for each of those that look at single tokens, with an encoder that has one state for a whole text.
+
+    :param wanting: Where each of them stands in the study.
+    """
+    what, found = "it looks at single tokens, and the encoder has one state for a whole text", f'"{encoder}"'
+    return [Problem(where, what, found, "Choose another encoder, or leave this out.") for where in wanting]

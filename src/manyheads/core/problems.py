@@ -1,0 +1,61 @@
+"""What is wrong with an input, said so that it can be mended: where, what, what was found, what would work."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a study, a file or a setting: where it is, what is wrong, what was found, what would work."""
+
+    where: str
+    what: str
+    found: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        found = f" Found {self.found}." if self.found else ""
+        remedy = f" {self.remedy}" if self.remedy else ""
+        text = f"{self.where}: {self.what.rstrip('.')}.{found}{remedy}"
+        # A name in somebody's data may hold what a terminal obeys.
+        return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(sign: str) -> str:
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A value as a message shows it: with quotes and escapes, at most `limit` characters long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more than 4300 digits, or one thing in another 1000 times
+        text = f"a value of type {type(value).__name__} that is too large to show"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: 1 row, 2,000 rows."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+class StudyError(ValueError):
+    """Bad input, with every problem that was found, not only the first. The command exits with 2."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def unknown_names(found: Iterable[str], choices: Iterable[str], where: str) -> list[Problem]:
+    """A problem for each name that is not among the choices, with the one that was probably meant."""
+    choices = list(choices)
+    problems = []
+    for name in found:
+        if name not in choices:
+            close = difflib.get_close_matches(name, choices, n=1)
+            guess = f'Did you mean "{close[0]}"? ' if close else ""
+            remedy = f"{guess}Choose from: {', '.join(choices)}."
+            problems.append(Problem(where, "names what this arm does not have", shown(name), remedy))
+    return problems

@@ -1,0 +1,71 @@
+"""Texts as several heads check and measure them, before any encoder is there. Imports no torch: the checks of heads
+(`heads/_*_checks.py`) share it."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from manyheads.core.encoder_info import PieceCounter
+from manyheads.core.problems import Problem, shown
+from manyheads.core.values import GOLD, Table
+
+LIMIT = 20
+"""Problems of one split that are shown."""
+BLOCK = 10_000
+"""Rows looked at together, so that memory does not grow with the split."""
+
+
+def record(table: Table, where: str, row: int) -> str:
+    """Where a mistake is: the split, and the record's id."""
+    return f"{where} (record {table.rows['id'][row]})" if "id" in table.rows.column_names else f"{where} (row {row})"
+
+
+def column_problems(table: Table, columns: Sequence[str], where: str) -> list[Problem]:
+    """Missing columns, or no rows at all: what makes every other check pointless."""
+    found = list(table.rows.column_names)
+    wanted = [name for name in columns if table.labelled or name not in GOLD]
+    problems = []
+    for name in wanted:
+        if name in found:
+            continue
+        close = difflib.get_close_matches(name, found, n=1, cutoff=0.4)
+        source = close[0] if close else "YOUR_COLUMN"
+        problems.append(
+            Problem(where, f'the column "{name}" is missing', ", ".join(found) or "no columns",
+                    f'Rename one in the dataset\'s settings: columns = {{ {name} = "{source}" }}.')
+        )  # fmt: skip
+    if not problems and len(table.rows) == 0:
+        problems.append(Problem(where, "the split has no rows", "", "Check the file, or the split's name."))
+    return problems[:LIMIT]
+
+
+def text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
+    """Texts that are null, not text, or empty."""
+    for start in range(0, len(table.rows), BLOCK):
+        for row, text in enumerate(table.rows[start : start + BLOCK][column], start):
+            if isinstance(text, str) and text and not text.isspace():
+                continue
+            what = f'"{column}" is empty' if text is None or isinstance(text, str) else f'"{column}" is not a text'
+            remedy = "Give the record a text, or leave the record out."
+            yield Problem(record(table, where, row), what, shown(text), remedy)
+
+
+def text_lengths(
+    examples: Sequence[Mapping[str, Any]], counter: PieceCounter, settings: Mapping[str, Any]
+) -> list[list[int]]:
+    """How long the sequence of each example is: its `text`, with its `text_pair` if it has one, cut to `max_length`."""
+    given = [(example["text"], example.get("text_pair")) for example in examples]
+    texts = [[first] if second is None else [first, second] for first, second in given]
+    counts = pieces_of([text for pair in texts for text in pair], counter)
+    return [[fitted(sum(counts[text] for text in pair), counter, len(pair) == 2, settings)] for pair in texts]
+
+
+def pieces_of(texts: Sequence[str], counter: PieceCounter) -> dict[str, int]:
+    """How many pieces each distinct text has."""
+    distinct = list(dict.fromkeys(texts))
+    return dict(zip(distinct, counter.pieces(distinct), strict=True))
+
+
+def fitted(pieces: int, counter: PieceCounter, pair: bool, settings: Mapping[str, Any]) -> int:
+    """How long a sequence of so many pieces of text is with its special tokens, cut to `max_length`."""
+    return min(pieces + counter.special(pair), settings["max_length"])

@@ -1,0 +1,1 @@
+"""Examples become batches: Arrow columns, tokens kept on disk, batches."""

@@ -1,0 +1,1 @@
+"""Numbers from predictions: metrics that can be resampled, the official rules of SQuAD, CoNLL and CoNLL-U."""

@@ -1,0 +1,1 @@
+"""What runs left on disk becomes differences, intervals and verdicts."""

@@ -1,0 +1,298 @@
+"""Records become differences: every arm against the baseline, with intervals, tests and verdicts, in results.json."""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads.core.atomic_files import write_whole
+from manyheads.core.problems import StudyError
+from manyheads.core.values import Measure
+from manyheads.metrics.resampled import undefined
+from manyheads.results.intervals import Spread, holm, resample, spread
+from manyheads.results.records import FINISHED, Record, cost, differences, predictions, read_answers, read_records
+from manyheads.results.verdicts import CANNOT_TELL, HELPS, HURTS, answer, judge, seeds_needed, sentence
+
+MARGIN = 0.01
+RESAMPLES = 10_000
+_AGREE = 1e-6  # records hold the scores as well; they must be those of the answers
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One task's scores, on its test set and on the resamples of it that all arms and seeds share.
+
+    :param headline: The metric that claims are made about.
+    :param scores: (metric, arm, seed) -> score; nan if undefined.
+    :param resampled: (metric, arm, seed) -> [resamples].
+    :param reasons: (metric, arm, seed) -> why the score is undefined.
+    :param units: How many clusters, or else items.
+    """
+
+    task: str
+    headline: str
+    metrics: Sequence[str]
+    items: int
+    clusters: int | None
+    scores: Mapping[tuple[str, str, int], float]
+    resampled: Mapping[tuple[str, str, int], np.ndarray]
+    reasons: Mapping[tuple[str, str, int], str]
+    warnings: Sequence[str]
+
+    @property
+    def units(self) -> int:
+        return self.clusters or self.items
+
+    def seeds(self, metric: str, arm: str) -> list[int]:
+        """The seeds of an arm that finished, whether the score is defined or not."""
+        return [seed for name, other, seed in self.scores if (name, other) == (metric, arm)]
+
+    def defined(self, metric: str, arm: str) -> list[int]:
+        return [seed for seed in self.seeds(metric, arm) if math.isfinite(self.scores[metric, arm, seed])]
+
+    def columns(self, metric: str, arm: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """[k] scores and [resamples, k]."""
+        keys = [(metric, arm, seed) for seed in seeds]
+        return np.array([self.scores[key] for key in keys]), np.stack([self.resampled[key] for key in keys], axis=1)
+
+
+def compare(
+    out: Path, plan: Mapping[str, Any], *, margin: float = MARGIN, resamples: int = RESAMPLES
+) -> dict[str, Any]:
+    """Compare the runs of a study and write `results.json`, whose format is in `docs/outputs.md`.
+
+    :param plan: `version`, `name`, `question`, `command`, `baseline`, `seeds`, `settings`, `tasks`, `arms` of the
+        study; an arm's `runs` say where their records are. Runs without a record, or that failed, are shown as such.
+    :param margin: A difference is called none if nothing larger than this could have been missed.
+    :raises StudyError: If two runs were not scored on the same items.
+    """
+    found = read_records(out, plan)
+    scored = {task: _scored(out, task, found, resamples) for task in plan["tasks"]}
+    comparisons = _comparisons(plan, scored, margin)
+    results = {
+        "version": plan["version"],
+        "study": {key: plan[key] for key in ("name", "question", "command", "baseline", "seeds", "settings")},
+        "answer": answer(plan["question"], comparisons),
+        "tasks": {task: _about_task(task, plan, scored[task], found) for task in plan["tasks"]},
+        "arms": {
+            arm: _about_arm(about, [run for run in found if run.arm == arm]) for arm, about in plan["arms"].items()
+        },
+        "scores": [
+            _score(of_task, arm, metric)
+            for of_task in scored.values()
+            for arm, about in plan["arms"].items()
+            if of_task and of_task.task in about["tasks"]
+            for metric in of_task.metrics
+        ],
+        "comparisons": comparisons,
+        "failed": [
+            {"arm": run.arm, "seed": run.seed, "task": run.task, "reason": run.reason}
+            for run in found
+            if run.status != FINISHED
+        ],
+        "analyses": [],
+        "fingerprint": _fingerprint(found),
+    }
+    results = _plain(results)
+    write_results(out, results)
+    return results
+
+
+# ---- from records to scores ------------------------------------------------------------------------------------------
+
+
+def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Scored | None:
+    """None if no run of the task finished."""
+    runs = [run for run in found if run.status == FINISHED and task in run.content["scores"]]
+    if not runs:
+        return None
+    about = runs[0].content["metrics"][task]
+    answers = [
+        read_answers(predictions(out, run.path, task), run.content.get("files", {}).get(f"predictions/{task}.jsonl"))
+        for run in runs
+    ]
+    problems = differences(answers)
+    if problems:
+        raise StudyError(problems)
+    measures: dict[tuple[str, str, int], Measure] = {}
+    for metric, kind in about["kinds"].items():
+        for run, of_run in zip(runs, answers, strict=True):
+            measures[metric, run.arm, run.seed] = Measure(kind, of_run.items.get(metric, np.empty((0, 1))))
+    reasons = {key: reason for key, measure in measures.items() if (reason := undefined(measure))}
+    usable = {
+        key: measure for key, measure in measures.items() if len(measure.items) and np.isfinite(measure.items).all()
+    }
+    groups = None
+    if answers[0].clusters is not None:
+        groups = np.unique(np.array(answers[0].clusters), return_inverse=True)[1]
+    points, resampled = (
+        resample(list(usable.values()), groups, resamples=resamples) if usable else ((), np.empty((0, 0)))
+    )
+    headline = about["headline"]
+    scores = dict.fromkeys(measures, math.nan) | dict(zip(usable, map(float, points), strict=True))
+    return Scored(
+        task, headline, [headline, *(metric for metric in about["kinds"] if metric != headline)], len(answers[0].ids),
+        None if groups is None else int(groups.max()) + 1, scores, dict(zip(usable, resampled.T, strict=True)), reasons,
+        _disagreements(task, runs, scores),
+    )  # fmt: skip
+
+
+def _disagreements(task: str, runs: Sequence[Record], scores: Mapping[tuple[str, str, int], float]) -> list[str]:
+    texts = []
+    for run in runs:
+        for metric in run.content["metrics"][task]["kinds"]:
+            value, own = run.content["scores"][task].get(metric), scores[metric, run.arm, run.seed]
+            if (value is None) != math.isnan(own) or (value is not None and abs(value - own) > _AGREE):
+                texts.append(
+                    f"{run.path}: {metric} is {value} by its record and {own} by its predictions; the latter is shown"
+                )
+    return texts
+
+
+def _score(of_task: Scored, arm: str, metric: str) -> dict[str, Any]:
+    seeds, defined = of_task.seeds(metric, arm), of_task.defined(metric, arm)
+    values = [of_task.scores[metric, arm, seed] for seed in defined]
+    known = spread(*of_task.columns(metric, arm, defined), of_task.units) if defined else None
+    lost = [
+        f"seed {seed}: {of_task.reasons.get((metric, arm, seed), 'undefined')}" for seed in seeds if seed not in defined
+    ]
+    if not seeds:
+        lost = ["no run finished"]
+    return {
+        "arm": arm, "task": of_task.task, "metric": metric, "headline": metric == of_task.headline,
+        "mean": statistics.fmean(values) if values else None,
+        "seeds": {str(seed): of_task.scores[metric, arm, seed] if seed in defined else None for seed in seeds},
+        "sd": statistics.stdev(values) if len(values) > 1 else None,
+        "interval": known.interval() if known else None,
+        "undefined": "; ".join(lost) or None,
+    }  # fmt: skip
+
+
+# ---- from scores to comparisons --------------------------------------------------------------------------------------
+
+
+def _comparisons(plan: Mapping[str, Any], scored: Mapping[str, Scored | None], margin: float) -> list[dict[str, Any]]:
+    baseline = plan["baseline"]
+    cells = [
+        (of_task, arm, metric)
+        for of_task in scored.values()
+        for arm, about in plan["arms"].items()
+        if of_task
+        and arm != baseline
+        and of_task.task in about["tasks"]
+        and of_task.task in plan["arms"][baseline]["tasks"]
+        for metric in of_task.metrics
+    ]
+    spreads = [_difference(of_task, arm, baseline, metric) for of_task, arm, metric in cells]
+    p = [known.p() if known else None for known in spreads]
+    claimed = [metric == of_task.headline for of_task, _, metric in cells]
+    corrected = holm([value if claim else None for value, claim in zip(p, claimed, strict=True)])
+    claims = sum(value is not None for value in corrected)
+    entries = []
+    for (of_task, arm, metric), known, value, adjusted, claim in zip(
+        cells, spreads, p, corrected, claimed, strict=True
+    ):
+        verdict = judge(known, adjusted if claim else value, margin)
+        entry = {
+            "arm": arm, "task": of_task.task, "metric": metric, "headline": claim,
+            "difference": known.value if known else None, "interval": known.interval() if known else None,
+            "p": value, "p_holm": adjusted, "verdict": verdict,
+            "noise": _score(of_task, baseline, metric)["sd"],
+            "missable": known.missable() if known and known.seeds > 1 and verdict not in (HELPS, HURTS) else None,
+            "seeds_needed": seeds_needed(known, claims if claim else 1) if verdict == CANNOT_TELL else None,
+            "seeds": len(_pairs(of_task, arm, baseline, metric)),
+        }  # fmt: skip
+        entry["sentence"] = sentence(entry, baseline, known, _why_not(of_task, arm, baseline, metric))
+        entries.append(entry)
+    return entries
+
+
+def _pairs(of_task: Scored, arm: str, baseline: str, metric: str) -> list[int]:
+    others = of_task.defined(metric, baseline)
+    return [seed for seed in of_task.defined(metric, arm) if seed in others]
+
+
+def _difference(of_task: Scored, arm: str, baseline: str, metric: str) -> Spread | None:
+    """Arm minus baseline, seed by seed, both on the same resamples of the items."""
+    seeds = _pairs(of_task, arm, baseline, metric)
+    if not seeds:
+        return None
+    mine, mine_resampled = of_task.columns(metric, arm, seeds)
+    its, its_resampled = of_task.columns(metric, baseline, seeds)
+    return spread(mine - its, mine_resampled - its_resampled, of_task.units)
+
+
+def _why_not(of_task: Scored, arm: str, baseline: str, metric: str) -> str:
+    """Why a comparison has no interval, in case it has none."""
+    for name in (arm, baseline):
+        if not of_task.seeds(metric, name):
+            return f"no run of {name} finished"
+        if not of_task.defined(metric, name):
+            return f"{metric} is undefined in every run of {name}"
+    if not _pairs(of_task, arm, baseline, metric):
+        return "no seed has a score in both"
+    return f"{metric} is undefined in too many resamples of the test set"
+
+
+# ---- what else the report shows --------------------------------------------------------------------------------------
+
+
+def _about_task(task: str, plan: Mapping[str, Any], of_task: Scored | None, found: Sequence[Record]) -> dict[str, Any]:
+    about = {"metric": None, "metrics": [], "split": None, "items": None, "clusters": None} | dict(plan["tasks"][task])
+    if of_task is None:
+        return {"train": None, "dropped": {}, "truncated": 0, "warnings": []} | about
+    runs = [run.content for run in found if run.status == FINISHED and task in run.content["data"]]
+    data = runs[0]["data"][task]
+    warnings = [str(warning) for run in runs for warning in run["data"][task].get("warnings", ())]
+    about |= {
+        "metric": of_task.headline, "metrics": list(of_task.metrics), "split": runs[0]["metrics"][task]["split"],
+        "items": of_task.items, "clusters": of_task.clusters, "train": data.get("train"),
+        "dropped": data.get("dropped", {}), "truncated": data.get("truncated", 0),
+        "warnings": list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings])),
+    }  # fmt: skip
+    return {"dataset": data.get("dataset")} | about
+
+
+def _out_of_reach(data: Mapping[str, Any]) -> list[str]:
+    """A warning if no model could answer every question rightly, whatever it had learned."""
+    share = data.get("encoding", {}).get("reported", {}).get("answerable")
+    if not isinstance(share, float) or share >= 1:
+        return []
+    rest = "the gold answers of the others are longer than max_answer, or whole in no window"
+    return [f"{100 * share:.1f} % of the questions can be answered rightly at all: {rest}"]
+
+
+def _about_arm(about: Mapping[str, Any], runs: Sequence[Record]) -> dict[str, Any]:
+    shown = [
+        {"seed": run.seed, "task": run.task, "status": run.status, "reason": run.reason, "path": run.path}
+        for run in runs
+    ]
+    return {**{key: value for key, value in about.items() if key != "runs"}, "runs": shown, "cost": cost(runs)}
+
+
+def _fingerprint(found: Sequence[Record]) -> Any:
+    distinct = []
+    for run in found:
+        fingerprint = run.content.get("fingerprint")
+        if fingerprint and fingerprint not in distinct:
+            distinct.append(fingerprint)
+    return distinct[0] if len(distinct) == 1 else distinct
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: lists for tuples, null for what is not finite, text for keys."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_results(out: Path, results: Mapping[str, Any]) -> None:
+    """Write `results.json`, whole or not at all."""
+    write_whole(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

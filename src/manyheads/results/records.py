@@ -1,0 +1,197 @@
+"""What the runs of a study left on disk, read back: records and the answers to each item of the test sets."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.strict_json import too_deep
+from manyheads.results import schema
+
+FINISHED, FAILED, MISSING = STATUSES = ("finished", "failed", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One run of the plan and what became of it.
+
+    :param task: The task, in an arm that gives every task a model of its own; else None.
+    :param path: Its folder, below the study's.
+    :param reason: Why it has no result, in one line; None if it has one.
+    :param content: Its record.json; empty if there is none.
+    """
+
+    arm: str
+    seed: int
+    task: str | None
+    path: str
+    status: str
+    reason: str | None
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A file of predictions, as far as a comparison needs it.
+
+    :param items: metric -> [n, k] the numbers that the metric is computed from.
+    """
+
+    path: Path
+    ids: Sequence[str]
+    clusters: Sequence[str] | None
+    items: Mapping[str, np.ndarray]
+
+
+def read_records(out: Path, plan: Mapping[str, Any]) -> list[Record]:
+    """Every run of the plan, arm by arm, whether it has a record or not."""
+    return [
+        _record(out, arm, planned["seed"], planned.get("task"), planned["path"])
+        for arm, about in plan["arms"].items()
+        for planned in about["runs"]
+    ]
+
+
+def _record(out: Path, arm: str, seed: int, task: str | None, path: str) -> Record:
+    def lost(status: str, reason: str, content: Mapping[str, Any]) -> Record:
+        return Record(arm, seed, task, path, status, reason, content)
+
+    file = out / path / "record.json"
+    if not file.is_file():
+        return lost(MISSING, "there is no record: the run was not started, or was stopped", {})
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        return lost(FAILED, f"record.json cannot be read: {error}", {})
+    if not isinstance(content, dict) or too_deep(content):
+        return lost(FAILED, "record.json is not a record", {})
+    if content.get("status") != FINISHED:
+        reason = content.get("reason")
+        return lost(FAILED, reason if isinstance(reason, str) and reason else "the record gives no reason", content)
+    if problem := next(schema.unlike(schema.Record, content, "record.json"), None):
+        return lost(FAILED, f"{problem} Was it changed?", {})
+    for scored in content["scores"]:
+        if not predictions(out, path, scored).is_file():
+            return lost(FAILED, f"predictions/{scored}.jsonl is missing", content)
+    return Record(arm, seed, task, path, FINISHED, None, content)
+
+
+def predictions(out: Path, path: str, task: str) -> Path:
+    """The file with a run's answers to a task."""
+    return out / path / "predictions" / f"{task}.jsonl"
+
+
+def read_answers(path: Path, written: Mapping[str, Any] | None = None) -> Answers:
+    """Read a file of predictions.
+
+    :param written: Its `size` and `sha256` when it was written, as the run's record has them.
+    :raises StudyError: If it has changed since, or a line is not as `docs/outputs.md` has it.
+    """
+    data = path.read_bytes()
+    if written and (len(data), hashlib.sha256(data).hexdigest()) != (written.get("size"), written.get("sha256")):
+        raise StudyError([Problem(str(path), "has changed since the run wrote it", f"{len(data):,} bytes", _AGAIN)])
+    ids: list[str] = []
+    clusters: list[str] = []
+    items: dict[str, list[list[float]]] = {}
+    number = 0
+    try:
+        for line in data.splitlines():
+            number += 1
+            row = json.loads(line)
+            ids.append(_name(row["id"]))
+            if "cluster" in row:
+                clusters.append(_name(row["cluster"]))
+            for metric, numbers in row["items"].items():
+                items.setdefault(metric, []).append(numbers)
+        arrays = {metric: np.array(rows, dtype=np.float64).reshape(len(ids), -1) for metric, rows in items.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        what = f"line {number} is damaged"
+        raise StudyError([Problem(str(path), what, repr(error), _AGAIN)]) from error
+    if clusters and len(clusters) != len(ids):
+        what = f"only {len(clusters)} of {len(ids)} lines have a cluster"
+        raise StudyError([Problem(str(path), what, "", _AGAIN)])
+    return Answers(path, ids, clusters or None, arrays)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{shown(value)} is not a text")
+    return value
+
+
+_AGAIN = "Remove the run's folder and run the study again."
+
+
+def differences(found: Sequence[Answers]) -> list[Problem]:
+    """Why these files cannot be compared item by item: other ids, another order, other clusters."""
+    problems = []
+    first = found[0] if found else None
+    for other in found[1:]:
+        assert first is not None
+        if other.ids != first.ids:
+            problems.append(
+                Problem(str(other.path), f"the ids are not those of {first.path}", _first_other(first, other), _AGAIN)
+            )
+        elif other.clusters != first.clusters:
+            problems.append(Problem(str(other.path), f"the clusters are not those of {first.path}", "", _AGAIN))
+    return problems
+
+
+def _first_other(first: Answers, other: Answers) -> str:
+    if len(first.ids) != len(other.ids):
+        return f"{len(other.ids)} lines where the other has {len(first.ids)}"
+    line = next(i for i, (a, b) in enumerate(zip(first.ids, other.ids, strict=True)) if a != b)
+    return f"{other.ids[line]!r} in line {line + 1}, where the other has {first.ids[line]!r}"
+
+
+def cost(runs: Sequence[Record]) -> dict[str, Any]:
+    """The cost of an arm: the mean over the seeds of which all runs finished, summed over the models of a seed."""
+    seeds: dict[int, list[Record]] = {}
+    for run in runs:
+        seeds.setdefault(run.seed, []).append(run)
+    whole = [[run.content["cost"] for run in of_seed] for of_seed in seeds.values() if _all_finished(of_seed)]
+    return _mean([_of_seed(models) for models in whole]) if whole else {}
+
+
+def _all_finished(runs: Sequence[Record]) -> bool:
+    return all(run.status == FINISHED for run in runs)
+
+
+def _of_seed(models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The costs of the models of one seed as one. Memory is the largest: they are trained one after another."""
+    steps = sum(model["steps"] for model in models)
+    total: dict[str, Any] = {"steps": steps, "parameters": sum(model["parameters"] for model in models)}
+    for key in ("examples", "epochs", "tokens", "seconds"):
+        total[key] = _sum([model[key] for model in models])
+    shares = [{task: share * model["steps"] for task, share in model["shares"].items()} for model in models]
+    total["shares"] = {task: part / steps if steps else 0.0 for task, part in _sum(shares).items()}
+    total["peak_memory"] = max(model["peak_memory"] for model in models)
+    training = [sum(model["tokens"].values()) / max(1e-9, model["tokens_per_second"]) for model in models]
+    busy = max(1e-9, sum(training))
+    total["tokens_per_second"] = sum(total["tokens"].values()) / busy
+    total |= {key: sum(model[key] for model in models) for key in ("padding", "flops")}
+    total["flops_per_second"] = total["flops"] / busy
+    total["peak_flops_per_second"] = sum(model["peak_flops_per_second"] for model in models) / len(models)
+    return total
+
+
+def _sum(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    keys = {key: None for part in parts for key in part}
+    return {key: sum(part.get(key, 0) for part in parts) for key in keys}
+
+
+def _mean(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    keys = {key: None for one in costs for key in one}
+    mean: dict[str, Any] = {}
+    for key in keys:
+        values = [one[key] for one in costs]
+        if isinstance(values[0], Mapping):
+            mean[key] = {part: total / len(costs) for part, total in _sum(values).items()}
+        else:
+            mean[key] = sum(values) / len(values)
+    return mean

@@ -1,0 +1,217 @@
+"""How much an encoder has to compute on a task's examples, from a sample of them and without building a model.
+
+Also finds what does not fit together: sequences that are longer than the encoder takes, a width that cannot be divided.
+What must be known of heads, encoders and sharing, their companions tell; one without is loaded, and torch with it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from manyheads import registry
+from manyheads.core.encoder_info import EncoderInfo, PieceCounter, one_state, too_long, unread
+from manyheads.core.problems import Problem, StudyError
+from manyheads.core.values import GOLD, TRAIN, Places, Table, Tokenizer
+from manyheads.study.spec import Arm, Choice, Study
+from manyheads.study.tasks import TaskData
+
+SAMPLE = 64
+"""Examples of a split from which its work is estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Floating-point operations of one forward pass over one example, on average.
+
+    :param train: Of the training split.
+    :param reported: Of the reported split; 0 if the task is not scored.
+    """
+
+    train: float
+    reported: float
+
+
+def works(
+    study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None
+) -> dict[str, dict[str, Work] | None]:
+    """For each arm the work of each of its tasks; None for an arm whose work cannot be told beforehand.
+
+    :raises StudyError: With everything in heads and sharing that does not go with the encoder, and in the encoder.
+    """
+    bench = _Bench(tasks, study.places(data), code)
+    problems: list[Problem] = []
+    found: dict[str, dict[str, Work] | None] = {}
+    for arm in study.arms.values():
+        try:
+            found[arm.name] = bench.arm(arm)
+        except StudyError as error:
+            problems += error.problems
+    if problems:
+        # Arms repeat the mistakes of what they share.
+        raise StudyError(list(dict.fromkeys(problems)))
+    return found
+
+
+def unreadable(
+    study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None
+) -> dict[str, list[Problem]]:
+    """For each task a warning where an encoder of its arms has no pieces for most of a sample of its texts."""
+    found: dict[str, list[Problem]] = {task: [] for task in tasks}
+    for arm in study.arms.values():
+        checks = registry.checks("encoders", arm.encoder.name, code)
+        if checks is None or isinstance(checks, type):
+            continue  # what is not ours tells when it is built
+        settings = registry.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
+        counter = checks.info(study.places(data), settings).counter
+        for task in arm.tasks if counter else ():
+            found[task] += [warning for warning in _unknown(tasks[task], counter) if warning not in found[task]]
+    return found
+
+
+def _unknown(task: TaskData, counter: PieceCounter) -> list[Problem]:
+    """A warning for each split of which more than half of the word pieces are unknown."""
+    splits = {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
+    warnings = []
+    for split, table in splits.items():
+        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *GOLD)]
+        values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
+        share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
+        warnings += unread(share, f"tasks.{task.task.name} ({split})")
+    return warnings
+
+
+def _texts(value: Any) -> list[str]:
+    return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
+
+
+def _sample(table: Table) -> list[dict[str, Any]]:
+    """Some examples, spread through the split."""
+    number = min(SAMPLE, len(table.rows))
+    rows = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
+    return [dict(row) for row in rows]
+
+
+class _Bench:
+    """Looks at each encoder once, and at each task's sample once for each encoder."""
+
+    def __init__(self, tasks: Mapping[str, TaskData], places: Places, code: Path | None) -> None:
+        self.tasks = tasks
+        self.places = places
+        self.code = code
+        self.encoders: dict[str, _Sized] = {}
+        self.known: dict[tuple[str, str], Work | None] = {}
+
+    def arm(self, arm: Arm) -> dict[str, Work] | None:
+        key = json.dumps([arm.encoder.name, dict(arm.encoder.settings)], sort_keys=True)
+        if key not in self.encoders:
+            self.encoders[key] = _Sized(arm.encoder, self.places, self.code)
+        encoder = self.encoders[key]
+        heads = {task: _Sequences(self.tasks[task], encoder, self.code) for task in arm.tasks}
+        problems = too_long({task: head.max_length for task, head in heads.items()}, encoder.info.max_length)
+        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info.width)
+        if problems:
+            raise StudyError(problems)
+        for task, head in heads.items():
+            if (key, task) not in self.known:
+                self.known[key, task] = head.work()
+        found = {task: self.known[key, task] for task in arm.tasks}
+        return {task: work for task, work in found.items() if work is not None} if None not in found.values() else None
+
+    def _token_problems(self, arm: Arm) -> list[Problem]:
+        if registry.constant("encoders", arm.encoder.name, "per_token", self.code):
+            return []
+        heads = {task: self.tasks[task].task.head.name for task in arm.tasks}
+        named = [("heads", name, f"tasks.{task}.head") for task, name in heads.items()]
+        named += [] if arm.alone else [("sharing", arm.sharing.name, "sharing")]
+        wanting = [where for family, name, where in named if registry.constant(family, name, "per_token", self.code)]
+        return one_state(arm.encoder.name, wanting)
+
+    def _sharing_problems(self, arm: Arm, width: int) -> list[Problem]:
+        if arm.alone:
+            return []
+        checks = registry.checks("sharing", arm.sharing.name, self.code)
+        if checks is None or isinstance(checks, type):
+            return []
+        settings = registry.describe("sharing", arm.sharing.name, self.code).resolved(arm.sharing.settings)
+        return checks.width_problems(width, settings, "sharing")
+
+
+class _Sized:
+    """An encoder in figures: from its companion, or if it has none from itself."""
+
+    def __init__(self, choice: Choice, places: Places, code: Path | None) -> None:
+        self._choice, self._places, self._code = choice, places, code
+        self._built: Any = None
+        checks = registry.checks("encoders", choice.name, code)
+        if checks is None or isinstance(checks, type):
+            tokenizer = self.tokenizer()
+            self.info = EncoderInfo(self._built.width, tokenizer.max_length, self._built.flops, _Counter(tokenizer))
+        else:
+            entry = registry.describe("encoders", choice.name, code)
+            self.info: EncoderInfo = checks.info(places, entry.resolved(choice.settings))
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer itself, for which the encoder is built."""
+        if self._built is None:
+            encoder_class: Any = registry.load("encoders", self._choice.name, self._code)
+            self._built = encoder_class(self._places, None, **self._choice.settings)
+        return self._built.tokenizer
+
+
+class _Counter:
+    """A `encoder_info.PieceCounter` over a tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def pieces(self, texts: Sequence[str]) -> list[int]:
+        return [len(pieces.ids) for pieces in self.tokenizer.pieces(texts)]
+
+    def unknown(self, texts: Sequence[str]) -> int:
+        return sum(int((pieces.ids == self.tokenizer.unknown).sum()) for pieces in self.tokenizer.pieces(texts))
+
+    def special(self, pair: bool) -> int:
+        return -self.tokenizer.room(pair, 0)
+
+
+class _Sequences:
+    """The sequences that a task's head makes of its examples: from its companion, or if it has none from itself."""
+
+    def __init__(self, task: TaskData, encoder: _Sized, code: Path | None) -> None:
+        self.data, self.encoder = task, encoder
+        choice = task.task.head
+        self.settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
+        self.checks = registry.checks("heads", choice.name, code)
+        self.head: Any = None
+        if isinstance(self.checks, type):
+            self.head = self.checks(encoder.info.width, task.train.labels, **choice.settings)
+        self.max_length: int = self.head.max_length if self.head else self.settings["max_length"]
+
+    def work(self) -> Work | None:
+        """None if the encoder's operations or the sequences cannot be told beforehand.
+
+        :raises StudyError: If the head cannot make sequences that the encoder takes.
+        """
+        name, reported = self.data.task.name, self.data.reported
+        try:
+            train, scored = self._flops(self.data.train), 0.0 if reported is None else self._flops(reported)
+        except StudyError as error:
+            raise StudyError([replace(one, where=f"tasks.{name}.{one.where}") for one in error.problems]) from error
+        return None if train is None or scored is None else Work(train, scored)
+
+    def _flops(self, table: Table) -> float | None:
+        """Of one forward pass over an example, on average over some spread through the split."""
+        rows = _sample(table)
+        lengths = self._lengths(rows)
+        if lengths is None or self.encoder.info.flops is None:
+            return None
+        return self.encoder.info.flops([length for each in lengths for length in each]) / len(rows)
+
+    def _lengths(self, rows: list[dict[str, Any]]) -> list[list[int]] | None:
+        if self.head:
+            encoded = self.head.encode(rows, self.encoder.tokenizer())
+            return [[len(one.ids) for one in example.inputs] for example in encoded]
+        counter = self.encoder.info.counter
+        return None if counter is None else self.checks.lengths(rows, counter, self.settings)

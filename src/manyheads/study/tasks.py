@@ -1,0 +1,241 @@
+"""A study's tasks as data: read, checked, cut to size. Every problem of every task is found before training."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from manyheads import registry
+from manyheads.core.content_hash import content_hash
+from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Table, derived_seed
+from manyheads.datasets import Dataset
+from manyheads.datasets._checks import compare_splits
+from manyheads.study.spec import UNSCORED, Study, Task
+
+BLOCK = 10_000
+"""Rows in memory at a time."""
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task's splits.
+
+    :param train: What it learns from.
+    :param reported: What its scores are reported on, None if it is not scored; `split` is its name.
+    :param selection: What methods that listen to scores hear; None if no arm needs it. Never the reported split.
+    """
+
+    task: Task
+    train: Table
+    reported: Table | None
+    split: str
+    selection: Table | None
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What the record says about the data."""
+        tables = [self.train] if self.reported is None else [self.train, self.reported]
+        heard = [] if self.selection is None else [self.selection]
+        # A study that reports train itself has it twice.
+        told = tables[:1] if self.split == TRAIN else tables
+        dropped: dict[str, int] = {}
+        for table in told:
+            for reason, count in table.dropped.items():
+                dropped[reason] = dropped.get(reason, 0) + count
+        return {
+            "dataset": " ".join(
+                [self.task.dataset.name, *(str(value) for value in self.task.dataset.settings.values())]
+            ),
+            "head": self.task.head.name,
+            "train": len(self.train.rows),
+            "reported": 0 if self.reported is None else len(self.reported.rows),
+            "split": self.split,
+            "labels": self.train.labels,
+            "dropped": dropped,
+            "warnings": [str(problem) for table in told for problem in table.warnings],
+            "hash": content_hash(*tables, *heard),
+        }
+
+
+class Gold(Sequence[Mapping[str, Any]]):
+    """A split's rows as dicts, made as they are asked for, a block at a time: quicker than one by one, never all."""
+
+    def __init__(self, table: Table) -> None:
+        self.rows = table.rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Mapping[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return list(self)[index] if isinstance(index, slice) else self.rows[index]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for at in range(0, len(self.rows), BLOCK):
+            columns = self.rows[at : at + BLOCK]
+            for values in zip(*columns.values(), strict=True):
+                yield dict(zip(columns, values, strict=True))
+
+
+def read_tasks(study: Study, data: Path | None, code: Path | None = None) -> dict[str, TaskData]:
+    """Every task's data.
+
+    :raises StudyError: With every problem of every task.
+    """
+    problems: list[Problem] = []
+    if data is not None and not data.is_dir():
+        problems.append(
+            Problem("--data", "there is no such folder", shown(str(data)), "Correct the path, or leave it out.")
+        )
+    tasks = {}
+    listening = _needs_scores(study, code)
+    for task in study.tasks.values():
+        try:
+            tasks[task.name] = _read(task, study, data, code, listening)
+        except StudyError as error:
+            problems += [replace(problem, where=_within(task.name, problem.where)) for problem in error.problems]
+    if problems:
+        raise StudyError(problems)
+    return tasks
+
+
+def _within(task: str, where: str) -> str:
+    return where if where.startswith(f"tasks.{task}") else f"tasks.{task}: {where}"
+
+
+def _needs_scores(study: Study, code: Path | None) -> bool:
+    arms = [arm for arm in study.arms.values() if not arm.alone]
+    return any(
+        registry.constant("weighting", name, "needs_scores", code)
+        for name in sorted({arm.weighting.name for arm in arms})
+    )
+
+
+def _read(task: Task, study: Study, data: Path | None, code: Path | None, listening: bool) -> TaskData:
+    dataset_class: Any = registry.load("datasets", task.dataset.name, code)
+    dataset: Dataset = dataset_class(study.places(data), **task.dataset.settings)
+    split = task.report or dataset.reported
+    train = _train(dataset, split, f"tasks.{task.name}")
+    if split == UNSCORED:
+        _check(task, {TRAIN: train}, code)
+        selection = None
+        if listening:
+            train, selection = _selection(dataset, task, train, split, _selection_examples(study))
+        return TaskData(task, _limited(task, train), None, split, selection)
+    reported = _required(dataset, split, f"tasks.{task.name}")
+    if not reported.labelled:
+        remedy = f'Choose another with `report`, for example "{VALIDATION}".'
+        raise StudyError([Problem(f"tasks.{task.name}.report", f'the split "{split}" has no labels', "", remedy)])
+    labels = train.labels if train.labels is not None else reported.labels
+    reported = replace(reported, labels=labels)
+    _check(task, {TRAIN: train, split: reported}, code)
+    warnings = compare_splits(train, reported, f"tasks.{task.name}") if split != TRAIN else []
+    train = replace(train, warnings=[*train.warnings, *warnings])
+    selection = None
+    if listening:
+        train, selection = _selection(dataset, task, train, split, _selection_examples(study))
+    return TaskData(task, _limited(task, train), reported, split, selection)
+
+
+def _train(dataset: Dataset, reported: str, where: str) -> Table:
+    """The training split; if it is broken, what is wrong with the reported one is told with it."""
+    try:
+        return _required(dataset, TRAIN, where)
+    except StudyError as error:
+        problems = list(error.problems)
+    if reported != UNSCORED:
+        try:
+            _required(dataset, reported, where)
+        except StudyError as error:
+            problems += error.problems
+    raise StudyError(list(dict.fromkeys(problems)))
+
+
+def _limited(task: Task, train: Table) -> Table:
+    """The training examples that the study uses, drawn once for all its runs."""
+    if not 0 < task.examples < len(train.rows):
+        return train
+    return replace(train, rows=_drawn(train.rows, task.examples, "examples", task.name))
+
+
+def _check(task: Task, tables: Mapping[str, Table], code: Path | None) -> None:
+    """Ask the head what it cannot work with."""
+    where = f"tasks.{task.name}"
+    try:
+        ask = _problems_of(task, tables[TRAIN].labels, code)
+    except StudyError:
+        raise
+    except ValueError as error:
+        raise StudyError([Problem(f"{where}.head", str(error))]) from error
+    problems = [problem for name, table in tables.items() for problem in ask(table, f"{where} ({name})")]
+    if problems:
+        raise StudyError(problems)
+
+
+def _problems_of(
+    task: Task, labels: tuple[str, ...] | None, code: Path | None
+) -> Callable[[Table, str], list[Problem]]:
+    """What finds the problems in a split: the companion of the task's head, or if it has none the head itself.
+
+    :raises ValueError: If there cannot be such a head.
+    """
+    checks = registry.checks("heads", task.head.name, code)
+    if isinstance(checks, type):
+        head: Any = checks(8, labels, **task.head.settings)
+        return head.problems
+    settings = registry.describe("heads", task.head.name, code).resolved(task.head.settings)
+    if problem := checks.unfit(labels, settings):
+        raise ValueError(problem)
+    return lambda table, where: checks.problems(table, settings, where)
+
+
+def _selection_examples(study: Study) -> int:
+    return next(iter(study.arms.values())).training["selection_examples"]
+
+
+def _required(dataset: Dataset, split: str, where: str) -> Table:
+    table = dataset.read(split)
+    if table is not None and len(table.rows) > 0:
+        return table
+    there = [name for name in SPLITS if name != split and dataset.read(name) is not None]
+    what = f'there is no split "{split}"' if table is None else f'the split "{split}" is empty'
+    remedy = f"There is: {', '.join(there) or 'none'}. Choose the reported split with `report`."
+    raise StudyError([Problem(where, what, "", remedy)])
+
+
+def _selection(dataset: Dataset, task: Task, train: Table, reported: str, size: int) -> tuple[Table, Table]:
+    """A split for methods that listen: the validation split if the test split is reported, else a part of the training
+    data that no arm trains on."""
+    if reported == TEST:
+        validation = dataset.read(VALIDATION)
+        if validation is not None and validation.labelled and len(validation.rows):
+            if len(validation.rows) > size:
+                validation = replace(validation, rows=_drawn(validation.rows, size, "selection", task.name))
+            return train, replace(validation, labels=train.labels)
+    size = min(size, len(train.rows) // 5)
+    chosen = sorted(_sample(len(train.rows), size, "selection", task.name))
+    left = np.ones(len(train.rows), bool)
+    left[chosen] = False
+    rest = np.flatnonzero(left)
+    return replace(train, rows=train.rows.select(rest)), replace(train, rows=train.rows.select(chosen), warnings=())
+
+
+def _drawn(rows: Any, size: int, *purpose: str) -> Any:
+    return rows.select(sorted(_sample(len(rows), size, *purpose)))
+
+
+def _sample(length: int, size: int, *purpose: str) -> list[int]:
+    return random.Random(derived_seed(*purpose)).sample(range(length), size)
+
+
+def examples(tasks: Mapping[str, TaskData]) -> dict[str, int]:
+    """How many training examples each task has."""
+    return {name: len(task.train.rows) for name, task in tasks.items()}

@@ -1,0 +1,1 @@
+"""One run: model, loop, optimizer, prediction, checkpoints."""

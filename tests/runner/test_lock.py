@@ -1,0 +1,50 @@
+"""One writer at a time: of many that race for a lock one gets it, and the death of its holder frees it."""
+
+import os
+import re
+import signal
+
+from racing import SERVER, race
+
+from manyheads.runner.lock import Lock, holder
+
+
+def test_one_of_sixteen_wins_and_its_death_frees_the_lock(tmp_path):
+    start, results = SERVER.Event(), SERVER.Queue()
+    racers = [SERVER.Process(target=race, args=(tmp_path / "lock", start, results), daemon=True) for _ in range(16)]
+    for racer in racers:
+        racer.start()
+    start.set()
+    won = dict(results.get(timeout=60) for _ in racers)
+    winner = [process for process, mine in won.items() if mine]
+    assert len(won) == 16 and len(winner) == 1
+    assert re.match(rf"process {winner[0]} on .+, since \d{{4}}-", holder(tmp_path / "lock"))
+    with Lock(tmp_path / "lock") as lock:
+        assert not lock.mine
+    os.kill(winner[0], signal.SIGKILL)
+    with Lock(tmp_path / "lock", wait=True) as lock:
+        assert lock.mine
+        assert holder(tmp_path / "lock").startswith(f"process {os.getpid()} on")
+    for racer in racers:
+        racer.kill()
+        racer.join()
+
+
+def test_it_is_free_after_its_holder_has_left_and_after_an_error(tmp_path):
+    for _ in range(2):
+        try:
+            with Lock(tmp_path / "lock") as lock:
+                assert lock.mine
+                with Lock(tmp_path / "lock") as other:
+                    assert not other.mine
+                raise KeyError
+        except KeyError:
+            assert not lock.mine
+
+
+def test_a_file_that_says_nothing_is_no_obstacle(tmp_path):
+    assert holder(tmp_path / "lock") == "another process"
+    (tmp_path / "lock").write_bytes(b"\xff{")
+    assert holder(tmp_path / "lock") == "another process"
+    with Lock(tmp_path / "lock") as lock:
+        assert lock.mine

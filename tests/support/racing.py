@@ -1,0 +1,50 @@
+"""What the processes of tests do; in a module that they can import."""
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from manyheads.runner import pool
+from manyheads.runner.lock import Lock
+from manyheads.runner.progress import Progress
+from manyheads.runner.run_study import conduct
+
+SERVER = multiprocessing.get_context("forkserver")
+"""Processes that begin quickly and share nothing: each is forked from one that has imported what they need."""
+SERVER.set_forkserver_preload([
+    "manyheads.runner.run_study", "manyheads.encoders.pretrained", "manyheads.datasets.small_world",
+    "manyheads.heads.span",
+    "manyheads.heads.classification", "manyheads.sharing.hard", "manyheads.sharing.sluice",
+    "manyheads.weighting.pcgrad",
+    "datasets", "transformers.models.bert.modeling_bert", "racing", "torture",
+])  # fmt: skip
+
+
+def race(path, start, results):
+    """Wait for the start, try once for a lock, and hold what was won."""
+    start.wait(60)
+    with Lock(path) as lock:
+        results.put((os.getpid(), lock.mine))
+        time.sleep(60)
+
+
+def command(study: Path, out: Path, log: Path, stuck_in: str, start) -> None:
+    """Run a study as one of several commands, and write down the runs that it does; never leave the run `stuck_in`."""
+    torch.set_num_threads(1)
+    real = pool.run_once
+
+    def run_once(run, workshop, out, progress, **named):
+        with log.open("a") as file:
+            file.write(f"{os.getpid()} {run.path}\n")
+        if run.path == stuck_in:
+            time.sleep(10_000)
+        return real(run, workshop, out, progress, **named)
+
+    pool.run_once = run_once
+    start.wait(120)
+    with (log.parent / f"{os.getpid()}.err").open("w") as file:
+        _, _, failed = conduct(study, out, None, None, workers=0, fresh=False, progress=Progress(file))
+    assert not failed
