@@ -16,6 +16,7 @@ from manyheads.core.values import Measure
 from manyheads.metrics.resampled import undefined
 from manyheads.results.intervals import Spread, holm, resample, spread
 from manyheads.results.records import FINISHED, Record, cost, differences, predictions, read_answers, read_records
+from manyheads.results.run_record import DataSummary
 from manyheads.results.verdicts import CANNOT_TELL, HELPS, HURTS, answer, judge, seeds_needed, sentence
 
 MARGIN = 0.01
@@ -108,19 +109,19 @@ def compare(
 
 def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Scored | None:
     """None if no run of the task finished."""
-    runs = [run for run in found if run.status == FINISHED and task in run.content["scores"]]
+    runs = [run for run in found if run.status == FINISHED and task in run.result.scores]
     if not runs:
         return None
-    about = runs[0].content["metrics"][task]
+    about = runs[0].result.metrics[task]
     answers = [
-        read_answers(predictions(out, run.path, task), run.content.get("files", {}).get(f"predictions/{task}.jsonl"))
+        read_answers(predictions(out, run.path, task), run.result.files.get(f"predictions/{task}.jsonl"))
         for run in runs
     ]
     problems = differences(answers)
     if problems:
         raise StudyError(problems)
     measures: dict[tuple[str, str, int], Measure] = {}
-    for metric, kind in about["kinds"].items():
+    for metric, kind in about.kinds.items():
         for run, of_run in zip(runs, answers, strict=True):
             measures[metric, run.arm, run.seed] = Measure(kind, of_run.items.get(metric, np.empty((0, 1))))
     reasons = {key: reason for key, measure in measures.items() if (reason := undefined(measure))}
@@ -133,10 +134,10 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
     points, resampled = (
         resample(list(usable.values()), groups, resamples=resamples) if usable else ((), np.empty((0, 0)))
     )
-    headline = about["headline"]
+    headline = about.headline
     scores = dict.fromkeys(measures, math.nan) | dict(zip(usable, map(float, points), strict=True))
     return Scored(
-        task, headline, [headline, *(metric for metric in about["kinds"] if metric != headline)], len(answers[0].ids),
+        task, headline, [headline, *(metric for metric in about.kinds if metric != headline)], len(answers[0].ids),
         None if groups is None else int(groups.max()) + 1, scores, dict(zip(usable, resampled.T, strict=True)), reasons,
         _disagreements(task, runs, scores),
     )  # fmt: skip
@@ -145,8 +146,8 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
 def _disagreements(task: str, runs: Sequence[Record], scores: Mapping[tuple[str, str, int], float]) -> list[str]:
     texts = []
     for run in runs:
-        for metric in run.content["metrics"][task]["kinds"]:
-            value, own = run.content["scores"][task].get(metric), scores[metric, run.arm, run.seed]
+        for metric in run.result.metrics[task].kinds:
+            value, own = run.result.scores[task].get(metric), scores[metric, run.arm, run.seed]
             if (value is None) != math.isnan(own) or (value is not None and abs(value - own) > _AGREE):
                 texts.append(
                     f"{run.path}: {metric} is {value} by its record and {own} by its predictions; the latter is shown"
@@ -246,21 +247,21 @@ def _about_task(task: str, plan: Mapping[str, Any], of_task: Scored | None, foun
     about = {"metric": None, "metrics": [], "split": None, "items": None, "clusters": None} | dict(plan["tasks"][task])
     if of_task is None:
         return {"train": None, "dropped": {}, "truncated": 0, "warnings": []} | about
-    runs = [run.content for run in found if run.status == FINISHED and task in run.content["data"]]
-    data = runs[0]["data"][task]
-    warnings = [str(warning) for run in runs for warning in run["data"][task].get("warnings", ())]
+    runs = [run.result for run in found if run.status == FINISHED and task in run.result.data]
+    data = runs[0].data[task]
+    warnings = [warning for run in runs for warning in run.data[task].warnings]
     about |= {
-        "metric": of_task.headline, "metrics": list(of_task.metrics), "split": runs[0]["metrics"][task]["split"],
-        "items": of_task.items, "clusters": of_task.clusters, "train": data.get("train"),
-        "dropped": data.get("dropped", {}), "truncated": data.get("truncated", 0),
+        "metric": of_task.headline, "metrics": list(of_task.metrics), "split": runs[0].metrics[task].split,
+        "items": of_task.items, "clusters": of_task.clusters, "train": data.train,
+        "dropped": data.dropped, "truncated": data.truncated,
         "warnings": list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings])),
     }  # fmt: skip
-    return {"dataset": data.get("dataset")} | about
+    return {"dataset": data.dataset} | about
 
 
-def _out_of_reach(data: Mapping[str, Any]) -> list[str]:
+def _out_of_reach(data: DataSummary) -> list[str]:
     """A warning if no model could answer every question rightly, whatever it had learned."""
-    share = data.get("encoding", {}).get("reported", {}).get("answerable")
+    share = data.encoding.get("reported", {}).get("answerable")
     if not isinstance(share, float) or share >= 1:
         return []
     rest = "the gold answers of the others are longer than max_answer, or whole in no window"
@@ -278,7 +279,7 @@ def _about_arm(about: Mapping[str, Any], runs: Sequence[Record]) -> dict[str, An
 def _fingerprint(found: Sequence[Record]) -> Any:
     distinct = []
     for run in found:
-        fingerprint = run.content.get("fingerprint")
+        fingerprint = run.content.fingerprint.model_dump() if run.content else None
         if fingerprint and fingerprint not in distinct:
             distinct.append(fingerprint)
     return distinct[0] if len(distinct) == 1 else distinct

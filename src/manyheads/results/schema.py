@@ -1,4 +1,4 @@
-"""The shape of the JSON files that a study leaves behind, as `docs/outputs.md` has it, to read them back safely.
+"""The shape of results.json, as `docs/outputs.md` has it, to read it back safely.
 
 Keys that are not named here are let through: a newer version may have written them.
 """
@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from manyheads.core.problems import Problem, shown
 from manyheads.core.strict_json import too_deep
-from manyheads.metrics.resampled import KINDS
 from manyheads.results.svg import svg_problem
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -20,7 +19,6 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Of an arm or a task, as `study_checks.NAME` has it: files are called after them."""
 Place = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)]
 """A folder in the study's own."""
-Kind = Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")]
 Verdict = Literal["helps", "hurts", "no difference", "cannot tell"]
 
 
@@ -201,55 +199,6 @@ class Results(_Part):
     failed: list[_Failed]
     analyses: list[Analysis] = []
     fingerprint: dict[str, Any] | list[dict[str, Any]]
-
-
-class _RecordCost(_Part):
-    steps: Number
-    examples: dict[str, Number]
-    epochs: dict[str, Number]
-    tokens: dict[str, Number]
-    shares: dict[str, Number]
-    seconds: dict[str, Number]
-    parameters: Number
-    peak_memory: Number
-    tokens_per_second: Number
-    padding: Number
-    flops: Number
-    flops_per_second: Number
-    peak_flops_per_second: Number
-
-
-class _Scored(_Part):
-    headline: str
-    kinds: dict[str, Kind]
-    split: str | None
-
-
-class _Data(_Part):
-    dataset: str | None = None
-    train: Count | None = None
-    truncated: Count = 0
-    dropped: dict[str, Count] = {}
-    warnings: list[Any] = []
-
-
-class Record(_Part):
-    """record.json of a run that finished."""
-
-    settings: dict[str, Any]
-    scores: dict[Name, dict[str, Number | None]]
-    metrics: dict[str, _Scored]
-    data: dict[str, _Data]
-    cost: _RecordCost
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        for task in self.scores:
-            if task not in self.metrics or task not in self.data:
-                raise ValueError(f"the task {task} has scores, but no metrics or no data")
-            if self.metrics[task].headline not in self.metrics[task].kinds:
-                raise ValueError(f"the headline metric of {task} has no kind")
-        return self
 
 
 def unlike(shape: type[BaseModel], value: Any, where: str) -> Iterator[Problem]:

@@ -10,13 +10,14 @@ from manyheads import registry
 from manyheads.analyses import Analysis
 from manyheads.core.atomic_files import halted, halting, write_whole
 from manyheads.core.version import __version__
+from manyheads.data.tokenized import source_hash
 from manyheads.results import schema
+from manyheads.results.run_record import record_hash
 from manyheads.runner import analysis_inputs, analysis_sections
 from manyheads.runner.analysis_inputs import StudyMaterial
 from manyheads.runner.analysis_sections import lost, told
+from manyheads.study.methods import resolved_method
 from manyheads.study.spec import Choice
-from manyheads.training.run_files import mark
-from manyheads.training.workshop import resolved_method, source_hash
 
 FOLDER, KEPT = "analyses", "finding.json"
 _OURS = tuple(Path(module.__file__ or "") for module in (analysis_inputs, analysis_sections))
@@ -86,6 +87,6 @@ def _key(choice: Choice, given: StudyMaterial, code: Path | None) -> str:
         "method": resolved_method("analyses", choice, code),
         "source": source_hash(path, *_OURS),
         "plan": plan,
-        "runs": {run.path: mark(given.out / run.path) for run in given.runs()},
+        "runs": {run.path: record_hash(given.out / run.path) for run in given.runs()},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

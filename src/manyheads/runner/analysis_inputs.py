@@ -35,7 +35,7 @@ class StudyMaterial:
         self.out, self.plan, self.results = out, plan, results
         self._tasks, self._code = tasks, code
         self._runs = [
-            RunOf(one.arm, one.seed, tuple(one.content["data"]), one.path, one.content)
+            RunOf(one.arm, one.seed, tuple(one.result.data), one.path, one.result.model_dump())
             for one in read_records(out, plan)
             if one.status == FINISHED
         ]

@@ -1,32 +1,34 @@
 """A whole study: check, plan, execute what is not done yet, compare, present."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from manyheads.core.atomic_files import links_below, room, write_whole
+from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.version import __version__
 from manyheads.data.token_cache import default_folder
 from manyheads.report import analyses, html_page, plots, tables
 from manyheads.results.compare import compare, write_results
+from manyheads.results.run_record import FailedRun, FinishedRun
 from manyheads.runner.analyses import FOLDER, analyse
 from manyheads.runner.analysis_inputs import StudyMaterial
-from manyheads.runner.lock import Lock
-from manyheads.runner.pool import HUNG, LOCK, execute
+from manyheads.runner.pool import HUNG, in_processes
 from manyheads.runner.progress import Progress
-from manyheads.runner.status import state_of
+from manyheads.runner.queue import RunQueue
+from manyheads.runner.status import study_status
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Study
 from manyheads.study.steps import Run, runs
 from manyheads.study.tasks import TaskData, read_tasks
 from manyheads.training import checkpoint
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.model import build_model
 from manyheads.training.resume import clear
-from manyheads.training.run import specification
-from manyheads.training.workshop import Workshop
+from manyheads.training.run import LOCK, run_once, specification
 
 
 def conduct(
@@ -47,29 +49,34 @@ def conduct(
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
-    workshop = Workshop(study, tasks, data, code, folder=default_folder(), say=progress.say)
+    inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
     plan = comparison_plan(study, tasks)
-    state = state_of(workshop, out, plan)
-    for run in state.finished:
+    status = study_status(inputs, out, plan)
+    for run in status.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
-    jobs = state.jobs(retry_failed)
-    needed = _check_models(workshop, [job.run for job in jobs], workers)
+    waiting = status.to_do(retry_failed)
+    to_do = [one.run for one in waiting]
+    needed = _check_models(inputs, to_do, workers)
     _open_folder(out, study, needed)
-    progress.say(f"{len(runs(study))} runs in {out}: {state.counts(retry_failed)}")
-    for line in state.damaged:
+    progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
+    for line in status.damaged:
         progress.say(line)
-    if jobs:
-        workshop.prepare([job.run for job in jobs], progress.prepare)
-        progress.say(workshop.prepared())
-    progress.expect(sum(len(workshop.layout(job.run).steps) for job in jobs))
-    done = execute(jobs, workshop, out, progress.report, workers=workers, hung_after=hung_after, say=progress.say)
+    if waiting:
+        inputs.prepare(to_do, progress.prepare)
+        progress.say(inputs.tokens.told())
+    progress.expect(sum(len(inputs.layout(run).steps) for run in to_do))
+    queue = RunQueue(waiting, out, progress.say)
+    if workers and waiting:
+        done = in_processes(queue, inputs, out, progress.report, workers=workers, hung_after=hung_after)
+    else:
+        done = _in_this_process(queue, inputs, out, progress)
     for record in done:
-        for note in record.get("notes", []):
-            progress.say(f"{record['arm']}/{record['seed']}: {note}")
-        if record["status"] == "failed":
-            progress.say(f"{record['arm']}/{record['seed']}: failed: {record['reason']}")
-    with Lock(out / LOCK, wait=True):
-        state_of(workshop, out, plan)  # runs of other commands are of this study too
+        for note in record.notes:
+            progress.say(f"{record.arm}/{record.seed}: {note}")
+        if isinstance(record, FailedRun):
+            progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+    with locked(out / LOCK, wait=True):
+        study_status(inputs, out, plan)  # runs of other commands are of this study too
         progress.say("comparing")
         results = compare(out, plan)
         if study.analyses:
@@ -79,6 +86,19 @@ def conduct(
             write_results(out, results)
         present(results, out)
     return results, out, results["failed"]
+
+
+def _in_this_process(
+    queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress
+) -> Iterator[FinishedRun | FailedRun]:
+    """Do the runs of a queue one after another. Other commands may do runs of the same study meanwhile: each run is
+    done by one of them, and by another if that one dies."""
+    while one := queue.next():
+        record = run_once(one.run, inputs, out, progress.report, seen=one.seen)
+        if record is None:
+            queue.put_back(one)
+        else:
+            yield record
 
 
 def present(results: Mapping[str, Any], out: Path) -> None:
@@ -134,7 +154,7 @@ def _open_folder(out: Path, study: Study, needed: int) -> None:
         raise StudyError([Problem(str(out), what, f"{free:,} that are free", "Make room, or choose another --out.")])
 
 
-def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int) -> int:
+def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int) -> int:
     """Build every kind of model once, so that an encoder that is not there is known before anything is trained.
 
     :returns: About how many bytes all models will take, with the checkpoints of the largest: the model and, for each
@@ -143,14 +163,14 @@ def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int) -> int:
     problems: list[Problem] = []
     kinds, sizes, models = {}, {}, 0
     for run in todo:
-        plain = specification(run, {task: workshop.tasks[task] for task in run.tasks})
+        plain = specification(run, inputs.tasks)
         kind = json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])])
         if kind not in kinds:
             kinds[kind] = (run, plain)
             try:
-                learned = workshop.learned(run.arm.encoder)
-                model = build_model(plain, workshop.places, seed=0, code=workshop.code, learned=learned)
-                workshop.know(run.arm.encoder, model.tokenizer)
+                learned = inputs.encoders.learned(run.arm.encoder)
+                model = build_model(plain, inputs.places, seed=0, code=inputs.code, learned=learned)
+                inputs.encoders.keep_tokenizer(run.arm.encoder, model.tokenizer)
                 sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
             except StudyError as error:
                 problems += [replace(each, where=f"arms.{run.arm.name}: {each.where}") for each in error.problems]
