@@ -21,10 +21,8 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """
     # A lock file of our own making ("soft") would outlive its holder.
     lock = FileLock(path, blocking=wait, fallback_to_soft=False, on_acquired=_sign)
-    try:
+    with suppress(Timeout):
         lock.acquire()
-    except Timeout:
-        pass
     try:
         yield lock.is_locked
     finally:

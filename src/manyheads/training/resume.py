@@ -78,7 +78,9 @@ class Resume:
         state = RunState.model_validate(found.values)
         _restore(found.tensors, state, model, weighting, optimizer)
         self.spent = state.seconds
-        before, now = ({"version": one.version, **one.fingerprint.model_dump()} for one in (state.identity, self.identity))
+        before, now = (
+            {"version": one.version, **one.fingerprint.model_dump()} for one in (state.identity, self.identity)
+        )
         if changed := [name for name in now if now[name] != before.get(name)]:
             self.notes.append(f"went on under another {', '.join(changed)}: the bits may differ from one run in one go")
         self.notes.append(f"went on at step {found.step}")

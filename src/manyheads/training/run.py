@@ -223,7 +223,9 @@ class _RunInProgress:
                 file.write(record.line())
                 self.progress(len(records), steps, "training")
                 if weighting.needs_scores and len(records) % settings.scores_every == 0:
-                    weighting.hear(self._selection_scores(model, partial(self.progress, len(records), steps, "training")))
+                    weighting.hear(
+                        self._selection_scores(model, partial(self.progress, len(records), steps, "training"))
+                    )
                     model.train()
                 if stop.received or self.resume.due(len(records)):
                     save()
@@ -240,9 +242,7 @@ class _RunInProgress:
             heard[task] = scores(head.measures(answers, Gold(table)))[head.metric] or 0.0
         return heard
 
-    def _answers(
-        self, model: MultiTaskModel, task: str, split: str, alive: Callable[[], None]
-    ) -> list[dict[str, Any]]:
+    def _answers(self, model: MultiTaskModel, task: str, split: str, alive: Callable[[], None]) -> list[dict[str, Any]]:
         examples = self.inputs.examples(self.encoder, task, split)
         return predict(model, {task: examples}, self.settings.precision, alive=alive)[task]
 
@@ -347,14 +347,12 @@ def run_settings(run: Run, inputs: StudyInputs) -> RunSettings:
         if name in run.tasks
     }
     methods = () if arm.alone else ("sampling", "weighting", "sharing")
-    budget = arm.budget.model_dump(exclude_none=True)
-    if arm.match:
-        budget = {"match": "steps", "steps": len(inputs.layout(run).steps)}
+    budget = {"match": "steps", "steps": len(inputs.layout(run).steps)} if arm.match else dict([arm.budget.given])
     settings = {
         "seed": run.seed,
         "models": "one per task" if arm.alone else "joint",
         "encoder": inputs.encoders.described(arm.encoder),
-        "training": arm.training.model_dump(exclude={"checkpoint"}),
+        "training": arm.training.model_dump(mode="json", exclude={"checkpoint"}),
         "budget": budget,
         "tasks": tasks,
         **{family: resolved(family, getattr(arm, family)) for family in methods},

@@ -40,9 +40,7 @@ def digest(path: Path) -> FileDigest:
     """A file's size and SHA-256, once it is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        return FileDigest(
-            size=os.fstat(file.fileno()).st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest()
-        )
+        return FileDigest(size=os.fstat(file.fileno()).st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def write_card(folder: Path, run: Run, scores: Mapping[str, Mapping[str, float | None]]) -> None:
