@@ -30,7 +30,7 @@ class RunQueue:
     :param say: Told about runs that others have.
     """
 
-    def __init__(self, runs: Sequence[WaitingRun], out: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, runs: Sequence[WaitingRun], out: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.waiting: list[tuple[float, WaitingRun]] = [(0.0, one) for one in runs]
         self.out, self.say = out, say
         self._said: set[str] = set()

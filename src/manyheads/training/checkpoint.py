@@ -53,7 +53,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    format: int = FORMAT
+    format: int
     step: int
     files: dict[str, FileDigest]
 
@@ -70,7 +70,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         LOG: checkpoint.log,
     }
     digests = {name: _digest(content) for name, content in files.items()}
-    files[MANIFEST] = Manifest(step=checkpoint.step, files=digests).model_dump_json(indent=1).encode()
+    files[MANIFEST] = Manifest(format=FORMAT, step=checkpoint.step, files=digests).model_dump_json(indent=1).encode()
     try:
         part.mkdir(parents=True)
         for name, content in files.items():
