@@ -124,7 +124,7 @@ def test_the_source_is_the_files_and_all_of_ours_that_they_import(tmp_path):
     assert {path.name for path in tokenized._imported(span.read_bytes())} >= {
         "_spans.py",
         "_windows.py",
-        "types.py",
+        "values.py",
     }
     assert fresh(HERE / "heads" / "span.py") != fresh(HERE / "heads" / "classification.py")
 
@@ -225,7 +225,7 @@ def test_a_head_that_breaks_fails_its_run_and_no_other(study_file, folder, tmp_p
     code, _, err = call("run", short(study_file), "--out", tmp_path / "out", "--code", code_folder)
     assert code == 1 and "failed: alone/1/food: division by zero" in err
     record = json.loads((tmp_path / "out" / "alone" / "1" / "questions" / "record.json").read_text("utf-8"))
-    assert record.status == "finished"
+    assert record["status"] == "finished"
 
 
 # ---- The commands ----
