@@ -26,7 +26,7 @@ NOT_IMPORTED = "\nassert not {'torch', 'transformers'} & set(sys.modules)"
 CHECK_ALL = """
 import json, pathlib
 from manyheads.estimate import planned
-from manyheads.types import StudyError
+from manyheads.core.problems import StudyError
 found = {}
 for path in sys.argv[2:]:
     try:
@@ -164,7 +164,7 @@ def test_the_shipped_studies_without_torch(hub):
 
 CHECKS = """
 import json
-from manyheads import find
+from manyheads import registry as find
 ASKED = {"heads": ("problems", "unfit", "lengths"), "encoders": ("info",), "sharing": ("problems",),
          "weighting": ("problems",), "sampling": ("problems",)}
 CONSTANTS = {"weighting": ("needs_scores", "accumulates"), "sharing": ("encoder_per_task",)}

@@ -100,7 +100,7 @@ def test_two_thousand_rows_take_less_than_a_second(subset):
 
 def test_same_in_another_process_with_another_hash_seed():
     program = (
-        "from pathlib import Path; from manyheads.types import Places;"
+        "from pathlib import Path; from manyheads.core.values import Places;"
         "from manyheads.datasets.small_world import SmallWorld;"
         f"print([SmallWorld(Places(Path()), subset=name, size=20).read('train').rows.to_list() for name in {SUBSETS}])"
     )

@@ -413,7 +413,7 @@ def test_every_process_finds_the_same_words_in_the_same_order(seed):
     """Workers look for the words themselves; the order of a set differs between processes."""
     given = {task: TEXTS[task] for task in ("film", "food")}
     code = (
-        "import json, sys\nfrom manyheads import find\nchecks = find.checks('encoders', 'bag_of_words')\n"
+        "import json, sys\nfrom manyheads import registry as find\nchecks = find.checks('encoders', 'bag_of_words')\n"
         "print(json.dumps(checks.shared_words(json.loads(sys.argv[1]))))"
     )
     command = [sys.executable, "-c", code, json.dumps(given)]

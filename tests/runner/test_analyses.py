@@ -25,9 +25,9 @@ PROBE = '''"""Counts answers, for a test."""
 
 from pathlib import Path
 
-from manyheads import drawing
+from manyheads.report import drawing
 from manyheads.analyses import Analysis, Column, Finding, Grid, Marked
-from manyheads.types import Problem
+from manyheads.core.problems import Problem
 
 
 class Probe(Analysis):
