@@ -25,7 +25,7 @@ sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 NOT_IMPORTED = "\nassert not {'torch', 'transformers'} & set(sys.modules)"
 CHECK_ALL = """
 import json, pathlib
-from manyheads.estimate import planned
+from manyheads.study.estimate import planned
 from manyheads.core.problems import StudyError
 found = {}
 for path in sys.argv[2:]:
