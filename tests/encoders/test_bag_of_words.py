@@ -30,6 +30,7 @@ from manyheads.runner.progress import Progress
 from manyheads.runner.run_study import conduct
 from manyheads.study.estimate import planned
 from manyheads.study.parser import read_study
+from manyheads.study.spec import SGD, TrainingSettings
 from manyheads.study.steps import Layout, runs
 from manyheads.study.tasks import read_tasks
 from manyheads.training.loop import train
@@ -170,10 +171,10 @@ def test_it_is_a_dense_network_on_the_matrix_of_scikit_learn(features):
     model.zero_grad()
     dense.zero_grad()
 
-    rule = {"name": "sgd"}
+    rule = SGD()
     loop = train(
         model, {"one": data}, Layout(steps), Fixed(["one"]), optimizer_for(model, Fixed(["one"]), rule, 0.5), seed=1,
-        settings={"warmup": 0.0, "schedule": "constant", "clip": 0.0, "accumulation": 1, "precision": "fp32"},
+        settings=TrainingSettings(warmup=0.0, schedule="constant", clip=0.0),
     )  # fmt: skip
     optimizer = torch.optim.SGD(dense.parameters(), lr=0.5)
     for step, record in enumerate(loop):

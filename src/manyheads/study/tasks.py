@@ -198,7 +198,7 @@ def _problems_of(
 
 
 def _selection_examples(study: Study) -> int:
-    return next(iter(study.arms.values())).training["selection_examples"]
+    return next(iter(study.arms.values())).training.selection_examples
 
 
 def _required(dataset: Dataset, split: str, where: str) -> Table:
