@@ -6,8 +6,10 @@ from typing import Any
 import datasets
 import numpy as np
 
+from manyheads import registry
 from manyheads.analyses import RunOf
 from manyheads.core.values import Table
+from manyheads.heads import Head
 
 
 class MadeUp:
@@ -15,9 +17,16 @@ class MadeUp:
 
     :param arms: arm -> its tasks; the first is the baseline, with a model for each task.
     :param rows: task -> its examples.
+    :param head: Of every task.
     """
 
-    def __init__(self, arms: Mapping[str, Sequence[str]], rows: Mapping[str, Sequence[Mapping[str, Any]]], seeds: int):
+    def __init__(
+        self,
+        arms: Mapping[str, Sequence[str]],
+        rows: Mapping[str, Sequence[Mapping[str, Any]]],
+        seeds: int,
+        head: str = "classification",
+    ):
         self.baseline = next(iter(arms))
         self.tables = {
             task: Table(datasets.Dataset.from_list([dict(row) for row in given])) for task, given in rows.items()
@@ -32,7 +41,7 @@ class MadeUp:
         tasks = dict.fromkeys(task for given in arms.values() for task in given)
         self.plan: dict[str, Any] = {
             "baseline": self.baseline, "seeds": list(range(seeds)), "arms": about,
-            "tasks": {task: {"head": "classification"} for task in tasks},
+            "tasks": {task: {"head": head} for task in tasks},
         }  # fmt: skip
 
     def answer(self, arm: str, task: str, scores: np.ndarray, metric: str, kind: str = "mean", **columns: Any) -> None:
@@ -42,7 +51,7 @@ class MadeUp:
             lines = self.lines.setdefault((arm, seed, task), [{"items": {}} for _ in of_seed])
             for at, (line, score) in enumerate(zip(lines, of_seed, strict=True)):
                 row = self.tables[task].rows[at]
-                gold = row.get("answers", row.get("label"))
+                gold = row.get(self.head(task).gold[0])
                 line |= {"id": row["id"], "gold": gold, **{name: given[at] for name, given in columns.items()}}
                 line["items"][metric] = np.atleast_1d(score).tolist()
 
@@ -59,6 +68,9 @@ class MadeUp:
 
     def table(self, task: str, split: str = "reported") -> Table:
         return self.tables[task]
+
+    def head(self, task: str) -> Head:
+        return registry.load("heads", self.plan["tasks"][task]["head"])(4, ["bad", "good"])
 
     def labels(self, task: str) -> tuple[str, ...] | None:
         return None

@@ -17,20 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from manyheads.core.problems import Problem
-from manyheads.core.values import Encoded, Table
+from manyheads.core.values import Encoded, Marked, Table
 from manyheads.report.drawing import Figure
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A text of which a part is marked, such as the answer in its context: the characters from `start` to before `end`.
-
-    Nothing is marked if the two are equal.
-    """
-
-    text: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +116,10 @@ class Material(Protocol):
 
     def labels(self, task: str) -> tuple[str, ...] | None:
         """The names of a task's classes; None where it has none."""
+        ...
+
+    def head(self, task: str) -> Any:
+        """The `heads.Head` of a task, untrained: its columns, and how examples and answers read."""
         ...
 
     def model(self, run: RunOf) -> Any:

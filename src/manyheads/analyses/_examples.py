@@ -1,59 +1,23 @@
-"""Examples as a person reads them: what was asked, what is right, what was answered; and the groups they fall into."""
+"""Examples and answers as a table shows them; how they read, their head knows. And the groups they fall into."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from manyheads.analyses import Marked, Value
+from manyheads.core.values import Answer, Example
+from manyheads.heads import Head
 
-QUESTION_WORDS = (
-    "how many", "how much", "how long", "how often", "how old", "how", "what", "which", "whose", "whom", "who", "when",
-    "where", "why",
-)  # fmt: skip
-NONE = "(no answer)"
-FEWEST = 5
-"""Question words with fewer examples are put together."""
 SHOWN = 2
 """So many different answers of one arm's seeds are told."""
+_BESIDE = ("id", "gold", "cluster", "items")
+"""What a line of predictions holds beside the head's answer."""
 
 
-def asked(row: Mapping[str, Any]) -> dict[str, Value]:
-    """What an example asks: heading -> text. In a context the first right answer is marked."""
-    if "context" in row:
-        answers = row.get("answers") or {"text": [], "answer_start": []}
-        text, start = (answers["text"] or [""])[0], (answers["answer_start"] or [0])[0]
-        end = start + len(text)
-        inside = 0 <= start <= end <= len(row["context"])
-        marked = Marked(row["context"], start, end) if inside else Marked(row["context"], 0, 0)
-        return {"Question": row["question"], "Context": marked}
-    if "choices" in row:
-        return {"Text": row["text"], "Choices": " / ".join(row["choices"])}
-    if "words" in row:
-        return {"Text": " ".join(row["words"])}
-    return {"Text": row["text"]} | ({"Second text": row["text_pair"]} if "text_pair" in row else {})
-
-
-def said(line: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """A head's answer in words."""
-    if "answer" in line:
-        return line["answer"] or NONE
-    if "choice" in line:
-        return row["choices"][line["choice"]]
-    if "value" in line:
-        return f"{line['value']:.3g}"
-    return " ".join(line["tags"]) if "tags" in line else str(line["label"])
-
-
-def right(line: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """The gold answer in words; every wording of it, if there are several."""
-    gold = line["gold"]
-    if isinstance(gold, Mapping):
-        return " | ".join(dict.fromkeys(gold["text"])) or NONE
-    if "choices" in row:
-        return row["choices"][int(gold)]
-    return " ".join(map(str, gold)) if isinstance(gold, list) else str(gold)
+def answer_of(line: Example) -> Answer:
+    """What the head answered, of a line of predictions."""
+    return {key: value for key, value in line.items() if key not in _BESIDE}
 
 
 def together(answers: Sequence[str]) -> str:
@@ -68,21 +32,15 @@ def together(answers: Sequence[str]) -> str:
 # ---- groups ----------------------------------------------------------------------------------------------------------
 
 
-def grouped(rows: Any) -> dict[str, list[str]]:
+def grouped(rows: Any, head: Head) -> dict[str, list[str]]:
     """What examples are grouped by -> the name of each example's group; at least two different ones.
 
     :param rows: The reported split: a `datasets.Dataset`.
     """
-    names = set(rows.column_names)
-    groups = {"Length": _lengths(_words(rows, names))}
-    if "question" in names:
-        groups["Question word"] = _merged([question_word(question) for question in rows["question"][:]])
-    if "answers" in names:
-        answered = ["has an answer" if answer["text"] else "has no answer" for answer in rows["answers"][:]]
-        groups["Answerable"] = answered
-    if "label" in names and "choices" not in names:
-        labels = rows["label"][:]
-        groups["Gold label"] = [str(label) for label in labels] if isinstance(labels[0], str) else [""]
+    names = [name for name in (*head.columns, *head.optional) if name in rows.column_names]
+    examples = rows.select_columns(names).to_list()
+    words = [sum(_words(example.get(name)) for name in head.asked) for example in examples]
+    groups = {"Length": _lengths(np.array(words)), **head.groups(examples)}
     return {by: found for by, found in groups.items() if len(set(found)) > 1}
 
 
@@ -93,26 +51,9 @@ def ordered(by: str, names: Sequence[str]) -> list[str]:
     return [name for name, _ in Counter(names).most_common()]
 
 
-def question_word(question: str) -> str:
-    """What a question asks for: its first question word."""
-    words = f" {' '.join(''.join(c if c.isalnum() else ' ' for c in question.lower()).split())} "
-    places = [(words.find(f" {word} "), -len(word), word) for word in QUESTION_WORDS if f" {word} " in words]
-    return min(places)[2] if places else "other"
-
-
-def _merged(found: Sequence[str]) -> list[str]:
-    counts = Counter(found)
-    return [word if counts[word] >= FEWEST else "other" for word in found]
-
-
-def _words(rows: Any, names: set[str]) -> np.ndarray:
-    """[n] how many words each example has in all its texts."""
-    total = np.zeros(len(rows), np.int64)
-    for name in ("text", "text_pair", "question", "context", "choices", "words"):
-        if name in names:
-            texts = rows[name][:]
-            total += [sum(len(part.split()) for part in ([one] if isinstance(one, str) else one)) for one in texts]
-    return total
+def _words(value: Any) -> int:
+    """How many words a text has, or texts in a list."""
+    return sum(len(part.split()) for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
 
 
 def _lengths(words: np.ndarray) -> list[str]:

@@ -15,8 +15,9 @@ from manyheads.analyses import Analysis, Column, Finding, Grid, Material, Value
 from manyheads.analyses._changed_answers_checks import chosen, problems, shared
 from manyheads.analyses._changes import ADDITIVE, Changes, contributions
 from manyheads.analyses._changes_figure import Row, group_figure
-from manyheads.analyses._examples import asked, grouped, ordered, right, said, together
+from manyheads.analyses._examples import answer_of, grouped, ordered, together
 from manyheads.core.problems import Problem, StudyError, counted, unknown_names
+from manyheads.heads import Head
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class _Compared:
     changes: Changes
     answers: tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]
     rows: Any
+    head: Head
     groups: Mapping[str, Sequence[str]]
 
     @property
@@ -108,22 +110,23 @@ class ChangedAnswers(Analysis):
         headline = runs[0][seeds[0]].record["metrics"][task]["headline"]
         wanted = [self.metrics[task]] if task in self.metrics else [headline, *kinds]
         answers = [[material.answers(of_arm[seed], task) for seed in seeds] for of_arm in runs]
-        rows = material.table(task).rows
+        rows, head = material.table(task).rows, material.head(task)
         for metric in (name for name in wanted if kinds[name] in ADDITIVE):
             each = [[contributions(lines, metric) for lines in of_arm] for of_arm in answers]
             weights = each[0][0][1]
             if all((other == weights).all() for of_arm in each for _, other in of_arm):
                 parts = [np.stack([scores for scores, _ in of_arm]) for of_arm in each]
                 changes = Changes(parts[0], parts[1], weights)
-                return _Compared(task, metric, changes, (answers[0], answers[1]), rows, grouped(rows))
+                groups = grouped(rows, head)
+                return _Compared(task, metric, changes, (answers[0], answers[1]), rows, head, groups)
         return f"no metric of {task} is a sum over its examples ({', '.join(wanted)})"
 
     def _examples(self, one: _Compared, names: Sequence[str], folded: bool) -> Grid:
         """Every example that changed, the most consistent first."""
-        changes, rows = one.changes, one.rows
+        changes, rows, head = one.changes, one.rows, one.head
         changed = np.flatnonzero(changes.better + changes.worse)
         order = sorted(changed.tolist(), key=lambda at: (-abs(changes.net[at]), -abs(changes.gains[at]), at))
-        headings = list(asked(rows[0]))
+        headings = list(head.show_example(rows[0]))
         columns = [
             headings[0], "Right answer", *names, "Change", *headings[1:], "Better in", "Worse in",
             Column("Sure", "share"), Column("Gain", "gain"), *one.groups, "id",
@@ -132,15 +135,16 @@ class ChangedAnswers(Analysis):
         lines = []
         for at in order:
             row, net = rows[at], int(changes.net[at])
-            told = [together([said(lines[at], row) for lines in of_arm]) for of_arm in one.answers]
+            told = [
+                together([head.show_answer(answer_of(lines[at]), row) for lines in of_arm]) for of_arm in one.answers
+            ]
             words = one.words[0] if net > 0 else one.words[1] if net < 0 else "changed both ways"
             words = words if abs(net) >= changes.most or not net else f"sometimes {words}"
-            texts = list(asked(row).values())
-            lines.append([
-                texts[0], right(one.answers[0][0][at], row), *told, words, *texts[1:], int(changes.better[at]),
-                int(changes.worse[at]), sure.get((abs(net), 1 if net > 0 else -1)), float(changes.gains[at]),
-                *(groups[at] for groups in one.groups.values()), str(row["id"]),
-            ])  # fmt: skip
+            texts = list(head.show_example(row).values())
+            rest = [int(changes.better[at]), int(changes.worse[at]), sure.get((abs(net), 1 if net > 0 else -1))]
+            rest += [float(changes.gains[at]), *(groups[at] for groups in one.groups.values()), str(row["id"])]
+            gold = head.show_gold(one.answers[0][0][at]["gold"], row)
+            lines.append([texts[0], gold, *told, words, *texts[1:], *rest])
         title = f"{one.task}: the answers that changed in any seed, the most consistent first"
         return Grid(f"examples-{one.task}"[:64], columns, lines, _ANSWERS, shown=self.shown, title=title, folded=folded)
 

@@ -13,9 +13,9 @@ from typing import Any
 from manyheads import registry
 from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import GOLD, TRAIN, Places, Table, Tokenizer
+from manyheads.core.values import TRAIN, Places, Table, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
-from manyheads.study.tasks import TaskData
+from manyheads.study.tasks import TaskData, head_of
 
 SAMPLE = 64
 """Examples of a split from which its work is estimated."""
@@ -66,16 +66,17 @@ def unreadable(
         settings = registry.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
         counter = checks.info(study.places(data), settings).counter
         for task in arm.tasks if counter else ():
-            found[task] += [warning for warning in _unknown(tasks[task], counter) if warning not in found[task]]
+            found[task] += [warning for warning in _unknown(tasks[task], counter, code) if warning not in found[task]]
     return found
 
 
-def _unknown(task: TaskData, counter: PieceCounter) -> list[Problem]:
+def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
     """A warning for each split of which more than half of the word pieces are unknown."""
     splits = {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
+    gold = registry.constant("heads", task.task.head.name, "gold", code)
     warnings = []
     for split, table in splits.items():
-        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *GOLD)]
+        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *gold)]
         values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
         share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
         warnings += unread(share, f"tasks.{task.task.name} ({split})")
@@ -188,8 +189,8 @@ class _Sequences:
         self.settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
         self.checks = registry.checks("heads", choice.name, code)
         self.head: Any = None
-        if isinstance(self.checks, type):
-            self.head = self.checks(encoder.info.width, task.train.labels, **choice.settings)
+        if self.checks is None or isinstance(self.checks, type):
+            self.head = head_of(task.task, task.train.labels, code)
         self.max_length: int = self.head.max_length if self.head else self.settings["max_length"]
 
     def work(self) -> Work | None:
