@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from manyheads.analyses import Marked, Value
+from manyheads.analyses import Value
+from manyheads.core.values import HighlightedText
 
 QUESTION_WORDS = (
     "how many", "how much", "how long", "how often", "how old", "how", "what", "which", "whose", "whom", "who", "when",
@@ -26,7 +27,7 @@ def asked(row: Mapping[str, Any]) -> dict[str, Value]:
         text, start = (answers["text"] or [""])[0], (answers["answer_start"] or [0])[0]
         end = start + len(text)
         inside = 0 <= start <= end <= len(row["context"])
-        marked = Marked(row["context"], start, end) if inside else Marked(row["context"], 0, 0)
+        marked = HighlightedText(row["context"], start, end) if inside else HighlightedText(row["context"], 0, 0)
         return {"Question": row["question"], "Context": marked}
     if "choices" in row:
         return {"Text": row["text"], "Choices": " / ".join(row["choices"])}

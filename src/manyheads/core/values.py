@@ -14,6 +14,8 @@ import numpy as np
 from manyheads.core.problems import Problem
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+Answer = dict[str, Any]
+"""What a head answers to an example, as plain JSON values."""
 GOLD = ("label", "answers", "tags")
 """The columns with what is to be predicted; a split without labels, and a question to a model, have none of them."""
 
@@ -128,6 +130,19 @@ class Measure:
 
     kind: str
     items: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class HighlightedText:
+    """A text with a highlighted part, such as a context and the answer in it.
+
+    :param start: The first highlighted character.
+    :param end: The character after the last one; equal to `start` if nothing is highlighted.
+    """
+
+    text: str
+    start: int
+    end: int
 
 
 @dataclass(slots=True)
