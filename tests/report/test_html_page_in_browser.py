@@ -47,7 +47,7 @@ def analysis() -> dict:
     section = Section(
         "Changed answers", "20 answers changed.", ["One text.", DataTable("changed", columns, rows), figure]
     )
-    return section_entry("changed_answers", section)[0]
+    return section_entry("changed_answers", section)[0].model_dump(mode="json")
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,8 @@ class Probe(Analysis):
             sheet = drawing.new_sheet(60)
             figure = drawing.finish(sheet, "empty", "Nothing <drawn>", "Read nothing.", "An empty sheet")
         columns = ["arm", "seed", Column("right"), "of", "text"]
-        return Section("Counts", f"{len(rows)} runs <answered>.", ["A text.", DataTable("counts", columns, rows), figure])
+        parts = ["A text.", DataTable("counts", columns, rows), figure]
+        return Section("Counts", f"{len(rows)} runs <answered>.", parts)
 '''
 
 

@@ -4,9 +4,10 @@ k: the seeds that both arms finished. n: the examples of the reported split.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -128,6 +129,35 @@ class Changes:
         measures = [Measure("ratio", np.stack([one, self.weights], axis=1)) for one in self.after - self.before]
         known = spread(*resample(measures, groups, resamples=RESAMPLES), units) if units > 1 else None
         return known.interval() if known else None
+
+
+@dataclass(frozen=True)
+class TaskChanges:
+    """How the answers of two arms differ on one task.
+
+    :param answers: Of the one arm and of the other, for each seed, as the runs wrote them.
+    :param rows: The examples, a `datasets.Dataset`.
+    :param groups: What the examples are grouped by -> the group of each.
+    """
+
+    task: str
+    metric: str
+    changes: Changes
+    answers: tuple[list[Sequence[Answer]], list[Sequence[Answer]]]
+    rows: Any
+    groups: Mapping[str, Sequence[str]]
+
+    @property
+    def clusters(self) -> list[str] | None:
+        """The cluster of each example; None if the data has no clusters."""
+        lines = self.answers[0][0]
+        return [line["cluster"] for line in lines] if "cluster" in lines[0] else None
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What became of an answer: fixed or broken, or improved or worsened if it can be partly right."""
+        values = np.concatenate([self.changes.before, self.changes.after])
+        return ("fixed", "broken") if np.isin(values, (0, 1)).all() else ("improved", "worsened")
 
 
 def heads(tosses: int, least: int) -> float:

@@ -58,6 +58,21 @@ class Score:
     second: float | None
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Everything that answers one task's texts: its own heads, those of another task, and probes.
+
+    :param texts: The task whose texts these are.
+    :param head: The other task.
+    :param majority: The share of the most frequent class.
+    """
+
+    texts: str
+    head: str
+    scores: Sequence[Score]
+    majority: float
+
+
 class Crosser:
     """Gives the texts of tasks to the heads of others.
 

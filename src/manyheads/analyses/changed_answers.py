@@ -5,49 +5,17 @@ them, counted. What chance alone would change follows McNemar, "Note on the samp
 correlated proportions or percentages", Psychometrika 12, 1947, https://doi.org/10.1007/BF02295996, over several seeds.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from manyheads.analyses import Analysis, Column, DataTable, Section, StudyRuns, Value
 from manyheads.analyses._changed_answers_checks import common_tasks, compared_arms
 from manyheads.analyses._changed_groups import Group, group_figure, group_table
-from manyheads.analyses._changes import ADDITIVE, Changes, contributions
+from manyheads.analyses._changes import ADDITIVE, Changes, TaskChanges, contributions
 from manyheads.analyses._examples import asked, grouped, ordered, right, said, together
 from manyheads.core.problems import StudyError, counted, unknown_names
-from manyheads.core.values import Answer
 from manyheads.report.drawing import Figure
-
-
-@dataclass(frozen=True)
-class TaskChanges:
-    """How the answers of two arms differ on one task.
-
-    :param answers: Of the one arm and of the other, for each seed, as the runs wrote them.
-    :param rows: The examples, a `datasets.Dataset`.
-    :param groups: What the examples are grouped by -> the group of each.
-    """
-
-    task: str
-    metric: str
-    changes: Changes
-    answers: tuple[list[Sequence[Answer]], list[Sequence[Answer]]]
-    rows: Any
-    groups: Mapping[str, Sequence[str]]
-
-    @property
-    def clusters(self) -> list[str] | None:
-        """The cluster of each example; None if the data has no clusters."""
-        lines = self.answers[0][0]
-        return [line["cluster"] for line in lines] if "cluster" in lines[0] else None
-
-    @property
-    def words(self) -> tuple[str, str]:
-        """What became of an answer: fixed or broken, or improved or worsened if it can be partly right."""
-        values = np.concatenate([self.changes.before, self.changes.after])
-        return ("fixed", "broken") if np.isin(values, (0, 1)).all() else ("improved", "worsened")
 
 
 class ChangedAnswers(Analysis):

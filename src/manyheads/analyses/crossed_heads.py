@@ -6,31 +6,15 @@ and the controls without which the figure cannot be read.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from manyheads.analyses import Analysis, Column, DataTable, Section, StudyRuns, Value
-from manyheads.analyses._crossed_answers import Crosser, Score, majority, refusal, scores
+from manyheads.analyses._crossed_answers import Crosser, Panel, Score, majority, refusal, scores
 from manyheads.analyses._crossed_heads_checks import crossings
 from manyheads.report import drawing
 from manyheads.report.drawing import BAND, INK, MUTED, ROW, SERIES, Figure, clean, points, shortened
 from manyheads.study.spec import Study
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Everything that answers one task's texts: its own heads, those of another task, and probes.
-
-    :param texts: The task whose texts these are.
-    :param head: The other task.
-    :param majority: The share of the most frequent class.
-    """
-
-    texts: str
-    head: str
-    scores: Sequence[Score]
-    majority: float
 
 
 class CrossedHeads(Analysis):
