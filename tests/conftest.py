@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,14 @@ def _folder(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the folder of real datasets {folder}, which is not there")
     return folder
+
+
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """SIGINT as in a terminal, here and in processes begun here: what runs in a script's background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -195,7 +195,11 @@ def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, mini
     for one, other in zip(before, after, strict=True):
         for left, right in zip(one.inputs, other.inputs, strict=True):
             assert plain(left.ids) == plain(right.ids) and plain(left.token_types) == plain(right.token_types)
-        assert (one.targets, plain(one.note), one.truncated) == (other.targets, plain(other.note), other.truncated)
+        assert (one.targets, plain(one.metadata), one.truncated) == (
+            other.targets,
+            plain(other.metadata),
+            other.truncated,
+        )
     lengths = tuple(len(one.ids) for example in before for one in example.inputs)
     states = States((torch.randn(sum(lengths), 8, generator=torch.Generator().manual_seed(0)),), lengths)
     outputs = head.eval()(states, [len(one.inputs) for one in before])

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from manyheads.data.note_bytes import packed, unpacked
 from pyarrow import parquet
 
 from manyheads import registry
@@ -20,7 +21,6 @@ from manyheads.core.strict_json import too_deep
 from manyheads.core.tensors import padding_for
 from manyheads.core.values import Pieces, Places
 from manyheads.data.batches import TrainingData
-from manyheads.data.note_bytes import packed, unpacked
 from manyheads.datasets.table import OwnTable
 from manyheads.heads._windows import piece_span, windows
 from manyheads.sampling import Change

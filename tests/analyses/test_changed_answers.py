@@ -10,9 +10,9 @@ from scipy.stats import binom, binomtest
 
 from manyheads.analyses import DataTable
 from manyheads.analyses._changed_answers_checks import problems
+from manyheads.analyses._changed_groups import grouped
 from manyheads.analyses._changes import Changes, heads
-from manyheads.analyses._examples import grouped, question_word, together
-from manyheads.analyses.changed_answers import ChangedAnswers
+from manyheads.analyses.changed_answers import ChangedAnswers, together
 from manyheads.core.problems import StudyError
 from manyheads.core.values import HighlightedText
 from manyheads.report.drawing import Figure
@@ -153,7 +153,7 @@ SPANS = [
 
 
 def spans() -> MadeUp:
-    made = MadeUp({"alone": ["qa"], "joint": ["qa"]}, {"qa": SPANS}, 2)
+    made = MadeUp({"alone": ["qa"], "joint": ["qa"]}, {"qa": SPANS}, 2, "span")
     made.answer("alone", "qa", np.array([[0.0, 1.0], [0.0, 1.0]]), "f1", answer=["", ""])
     made.answer("joint", "qa", np.array([[1.0, 0.0], [0.5, 0.0]]), "f1", answer=["Modern English", "Old <b>English"])
     for arm, exact in (("alone", [[0, 1], [0, 1]]), ("joint", [[1, 0], [0, 0]])):
@@ -185,7 +185,7 @@ def test_another_metric_may_be_asked_for():
 
 def test_a_score_of_words_counts_words():
     rows = [{"id": str(at), "words": ["a", "b", "c"][: at + 1], "tags": ["X"] * (at + 1)} for at in range(3)]
-    made = MadeUp({"alone": ["pos"], "joint": ["pos"]}, {"pos": rows}, 1)
+    made = MadeUp({"alone": ["pos"], "joint": ["pos"]}, {"pos": rows}, 1, "tagging")
     for arm, right in (("alone", [1, 1, 1]), ("joint", [1, 2, 3])):
         items = np.array([[[right[at], at + 1] for at in range(3)]], float)
         found = np.array([[[2 * right[at], at + 1 + right[at]] for at in range(3)]], float)
@@ -222,18 +222,6 @@ def test_the_figure_names_every_group_and_is_a_drawing():
     assert isinstance(figure.inline(), str)
 
 
-@pytest.mark.parametrize(
-    ("question", "word"),
-    [
-        ("How many times more?", "how many"), ("In which town is it, and who asks?", "which"),
-        ("Whose is it?", "whose"), ("Name the town.", "other"), ("WHEN?", "when"),
-        ("What's the point of how?", "what"), ("However?", "other"),
-    ],
-)  # fmt: skip
-def test_question_words(question, word):
-    assert question_word(question) == word
-
-
 def test_answers_of_several_seeds():
     assert together(["a", "a"]) == "a"
     assert together(["a", "b", "b", "c"]) == "b\xa0×2 / a\xa0×1 / …"
@@ -241,7 +229,7 @@ def test_answers_of_several_seeds():
 
 def test_lengths_make_four_groups_that_hold_everything():
     made = classified(np.zeros((1, 40), int), np.ones((1, 40), int))
-    names = grouped(made.table("food").rows)["Length"]
+    names = grouped(made.table("food").rows, made.head("food"))["Length"]
     assert list(dict.fromkeys(names)) == ["1 to 10 words", "11 to 20 words", "21 to 30 words", "31 to 40 words"]
     assert all(int(name.split()[0]) <= at + 1 <= int(name.split()[2]) for at, name in enumerate(names))
 

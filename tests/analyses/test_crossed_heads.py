@@ -19,7 +19,7 @@ from manyheads.analyses import DataTable, FinishedRun
 from manyheads.analyses._crossed_answers import PENALTY, Row, majority, probe_answers, refusal, scores
 from manyheads.analyses._crossed_heads_checks import crossings, problems
 from manyheads.analyses.crossed_heads import CrossedHeads
-from manyheads.core.values import GOLD, Table
+from manyheads.core.values import Table
 from manyheads.report.drawing import Figure
 from manyheads.runner.analysis_sections import section_entry
 from manyheads.training.prediction import predict
@@ -97,7 +97,7 @@ class Answered(Models):
         return self.predict(run, task, self.tables[task])
 
     def predict(self, run: FinishedRun, task: str, table: Table) -> list[dict[str, Any]]:
-        asked = [name for name in table.rows.column_names if name not in GOLD]
+        asked = [name for name in table.rows.column_names if name != "label"]
         given = replace(table, rows=table.rows.select_columns(asked), labelled=False)
         return predict(self.model(run), {task: self.encoded(run, task, given)})[task]
 

@@ -24,8 +24,8 @@ from manyheads.study.parser import MOST_POINTS
 
 INPUTS = int(os.environ.get("MANYHEADS_FUZZ", "300"))
 SEED = int(os.environ.get("MANYHEADS_FUZZ_SEED", "1"))
-SECONDS = 10
-"""That no input may take, on however slow a machine."""
+SECONDS = 60
+"""Of the processor, that no input may take; a hang takes them all."""
 GROWTH = 400
 """MiB by which the process may grow over all inputs of a target."""
 
@@ -39,13 +39,13 @@ def alarm():
     def ring(*_):
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def attempt(name, folder, data):

@@ -119,8 +119,6 @@ def test_problems_of_a_sound_table():
 
 
 def test_problems_name_record_value_and_remedy():
-    (missing,) = messages(table(sentence=["a"], label=["neutral"]))
-    assert missing.startswith('tasks.x (train): the column "text" is missing.') and "columns = { text = " in missing
     (empty,) = messages(table(text=["a", " "], label=["neutral"] * 2))
     assert "(record r1)" in empty and '"text" is empty' in empty
     (pair,) = messages(table(text=["a", "b"], text_pair=["a", None], label=["neutral"] * 2))

@@ -9,6 +9,7 @@ import re
 import pytest
 import results_example
 from browser import CHROMIUM
+from waiting import LIMIT
 
 from manyheads.analyses import Column, DataTable, HighlightedText, Section
 from manyheads.report import drawing, html_page
@@ -29,7 +30,7 @@ CONTRAST = 4.5
 def browser():
     with playwright.sync_playwright() as driver:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * LIMIT)
         yield browser
         browser.close()
 
@@ -66,6 +67,7 @@ class Watched:
 
     def __init__(self, browser, path, **window):
         self.context = browser.new_context(**window)
+        self.context.set_default_timeout(1000 * LIMIT)
         self.page = self.context.new_page()
         self.heard, self.asked = [], []
         self.page.on("console", lambda message: self.heard.append(message.text))

@@ -25,9 +25,10 @@ PROBE = '''"""Counts answers, for a test."""
 
 from pathlib import Path
 
-from manyheads import drawing
-from manyheads.analyses import Analysis, Column, Section, DataTable, HighlightedText
-from manyheads.types import Problem
+from manyheads.report import drawing
+from manyheads.analyses import Analysis, Column, Section, DataTable
+from manyheads.core.problems import Problem
+from manyheads.core.values import HighlightedText
 
 
 class Probe(Analysis):

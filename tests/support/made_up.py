@@ -9,8 +9,10 @@ from typing import Any
 import datasets
 import numpy as np
 
+from manyheads import registry
 from manyheads.analyses import FinishedRun
 from manyheads.core.values import Table
+from manyheads.heads import Head
 from manyheads.study.spec import Arm, Choice, Study, Task
 
 
@@ -48,16 +50,23 @@ class MadeUp:
 
     :param arms: As `study_of` takes them.
     :param rows: task -> its examples.
+    :param head: Of every task.
     """
 
-    def __init__(self, arms: Mapping[str, Sequence[str]], rows: Mapping[str, Sequence[Mapping[str, Any]]], seeds: int):
+    def __init__(
+        self,
+        arms: Mapping[str, Sequence[str]],
+        rows: Mapping[str, Sequence[Mapping[str, Any]]],
+        seeds: int,
+        head: str = "classification",
+    ):
         self.tables = {
             task: Table(datasets.Dataset.from_list([dict(row) for row in given])) for task, given in rows.items()
         }
         self.lines: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
         self.kinds: dict[str, dict[str, str]] = {}
         self.results = SimpleNamespace(comparisons=[])
-        self.study = study_of(arms, seeds=seeds)
+        self.study = study_of(arms, heads=dict.fromkeys(rows, head), seeds=seeds)
 
     def answer(self, arm: str, task: str, scores: np.ndarray, metric: str, kind: str = "mean", **columns: Any) -> None:
         """What an arm scored on each example, [k, n] or [k, n, m], and what it answered."""
@@ -66,7 +75,7 @@ class MadeUp:
             lines = self.lines.setdefault((arm, seed, task), [{"items": {}} for _ in of_seed])
             for at, (line, score) in enumerate(zip(lines, of_seed, strict=True)):
                 row = self.tables[task].rows[at]
-                gold = row.get("answers", row.get("label"))
+                gold = row.get(self.head(task).gold[0])
                 line |= {"id": row["id"], "gold": gold, **{name: given[at] for name, given in columns.items()}}
                 line["items"][metric] = np.atleast_1d(score).tolist()
 
@@ -83,6 +92,9 @@ class MadeUp:
 
     def table(self, task: str, split: str = "reported") -> Table:
         return self.tables[task]
+
+    def head(self, task: str) -> Head:
+        return registry.load("heads", self.study.tasks[task].head.name)(4, ["bad", "good"])
 
     def labels(self, task: str) -> tuple[str, ...] | None:
         return None

@@ -107,6 +107,7 @@ def test_a_signal_while_scoring_costs_no_step_of_training(study_of, tmp_path):
     assert contents(tmp_path / "out" / run.path, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_a_second_signal_stops_at_once():
     with pytest.raises(KeyboardInterrupt), Stopping() as stopping:
         os.kill(os.getpid(), signal.SIGINT)

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 
 from manyheads.core.problems import Problem
 from manyheads.core.values import Answer, Encoded, HighlightedText, Table
+from manyheads.heads import Head
 from manyheads.report.drawing import Figure
 from manyheads.results.schema import Results
 from manyheads.study.spec import Study
@@ -123,6 +124,10 @@ class StudyRuns(Protocol):
 
     def labels(self, task: str) -> tuple[str, ...] | None:
         """The names of a task's classes; None if it has none."""
+        ...
+
+    def head(self, task: str) -> Head:
+        """A task's head, untrained: which columns it reads, and how its examples and answers are shown to people."""
         ...
 
     def model(self, run: FinishedRun) -> Any:

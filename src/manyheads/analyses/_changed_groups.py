@@ -1,10 +1,15 @@
 """In which groups of examples the answers changed: a figure and a table."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from manyheads.analyses import Column, DataTable, Value
 from manyheads.analyses._changes import Changes
+from manyheads.heads import Head
 from manyheads.report import drawing
 from manyheads.report.drawing import INK, MUTED, ROW, SERIES, Figure, shortened
 
@@ -30,6 +35,39 @@ class Group:
     def difference(self) -> float | None:
         """Of the scores in this group; None if there is nothing to score in it."""
         return self.changes.difference() if self.changes.total else None
+
+
+def grouped(rows: Any, head: Head) -> dict[str, list[str]]:
+    """What examples are grouped by -> [n] the name of each example's group; only what gives two groups or more.
+
+    :param rows: The reported split, a `datasets.Dataset`.
+    """
+    names = [name for name in (*head.columns, *head.optional) if name in rows.column_names]
+    examples = rows.select_columns(names).to_list()
+    words = [sum(_words(example.get(name)) for name in head.asked) for example in examples]
+    groups = {"Length": _lengths(np.array(words)), **head.groups(examples)}
+    return {by: found for by, found in groups.items() if len(set(found)) > 1}
+
+
+def ordered(by: str, names: Sequence[str]) -> list[str]:
+    """The different groups: lengths by size, all others the most frequent first."""
+    if by == "Length":
+        return sorted(set(names), key=lambda name: int(name.split()[0]))
+    return [name for name, _ in Counter(names).most_common()]
+
+
+def _words(value: Any) -> int:
+    """How many words there are in a text, or in a list of texts."""
+    return sum(len(part.split()) for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
+
+
+def _lengths(words: np.ndarray) -> list[str]:
+    """Four groups of about as many examples, named by how many words they have."""
+    edges = sorted({int(edge) for edge in np.quantile(words, (0.25, 0.5, 0.75))} - {int(words.max())})
+    places = np.searchsorted(edges, words)
+    ends = [*edges, int(words.max())]
+    starts = [int(words.min()), *(edge + 1 for edge in edges)]
+    return [f"{starts[at]} to {ends[at]} words" for at in places]
 
 
 def group_figure(task: str, metric: str, groups: Sequence[Group]) -> Figure:

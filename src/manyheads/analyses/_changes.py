@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.core.values import Answer, Measure
+from manyheads.heads import Head
 from manyheads.results.intervals import resample, spread
 
 RESAMPLES = 1_000
@@ -137,6 +138,7 @@ class TaskChanges:
 
     :param answers: Of the one arm and of the other, for each seed, as the runs wrote them.
     :param rows: The examples, a `datasets.Dataset`.
+    :param head: The head that answers.
     :param groups: What the examples are grouped by -> the group of each.
     """
 
@@ -145,6 +147,7 @@ class TaskChanges:
     changes: Changes
     answers: tuple[list[Sequence[Answer]], list[Sequence[Answer]]]
     rows: Any
+    head: Head
     groups: Mapping[str, Sequence[str]]
 
     @property

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from manyheads.analyses._sequences import Texts
 from manyheads.analyses._word_scores import margins
+from manyheads.core.tensors import Tokens
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 """A word as the encoder `bag_of_words` has it, so that both kinds of encoders have the same words."""
@@ -43,13 +44,20 @@ def piece_gradients(model: Any, task: str, texts: Texts) -> list[np.ndarray]:
             weights = torch.from_numpy(margins(logits.detach().double().numpy())).to(logits.dtype)
             slopes = torch.autograd.grad((weights * logits).sum(), embedded)
         products = [
-            (slope * states).sum(-1).flatten()[: len(tokens.ids)].detach().double().numpy()
+            _of_tokens((slope * states).sum(-1), tokens).detach().double().numpy()
             for slope, states in zip(slopes, embedded, strict=True)
         ]
         parts = np.split(np.sum(products, axis=0), np.cumsum(tokens.lengths)[:-1])
         for row, part in zip(rows.tolist(), parts, strict=True):
             found[row] = part
     return found
+
+
+def _of_tokens(values: Tensor, tokens: Tokens) -> Tensor:
+    """[1, N + filler], or a rectangle [S, T] -> [N]"""
+    if len(values) == 1:
+        return values[0, : len(tokens.ids)]
+    return torch.cat([row[:length] for row, length in zip(values, tokens.lengths, strict=True)])
 
 
 @contextmanager

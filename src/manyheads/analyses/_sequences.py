@@ -13,7 +13,7 @@ import torch
 
 from manyheads.analyses import FinishedRun, StudyRuns
 from manyheads.core.tensors import Tokens
-from manyheads.core.values import GOLD, Encoded, derived_seed
+from manyheads.core.values import Encoded, derived_seed
 
 MOST = 8_192
 """Tokens in one forward pass."""
@@ -97,7 +97,7 @@ class Reader:
         if key not in self._known:
             table = self.runs.table(of, split)
             rows = table.rows.select(sample(len(table.rows), most))
-            rows = rows.select_columns([name for name in rows.column_names if name not in GOLD])
+            rows = rows.select_columns([name for name in rows.column_names if name not in model.head(task).gold])
             self._known[key] = flat(self.runs.encoded(run, task, replace(table, rows=rows, labelled=False)))
         return self._known[key]
 

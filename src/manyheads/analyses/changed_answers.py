@@ -5,17 +5,24 @@ them, counted. What chance alone would change follows McNemar, "Note on the samp
 correlated proportions or percentages", Psychometrika 12, 1947, https://doi.org/10.1007/BF02295996, over several seeds.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from manyheads.analyses import Analysis, Column, DataTable, Section, StudyRuns, Value
 from manyheads.analyses._changed_answers_checks import common_tasks, compared_arms
-from manyheads.analyses._changed_groups import Group, group_figure, group_table
+from manyheads.analyses._changed_groups import Group, group_figure, group_table, grouped, ordered
 from manyheads.analyses._changes import ADDITIVE, Changes, TaskChanges, contributions
-from manyheads.analyses._examples import asked, grouped, ordered, right, said, together
 from manyheads.core.problems import StudyError, counted, unknown_names
+from manyheads.core.values import Answer, Example
+from manyheads.heads import Head
 from manyheads.report.drawing import Figure
+
+SHOWN = 2
+"""How many different answers of the seeds of one arm a cell shows."""
+BESIDE = ("id", "gold", "cluster", "items")
+"""What a line of predictions holds beside the head's answer."""
 
 
 class ChangedAnswers(Analysis):
@@ -75,40 +82,55 @@ class ChangedAnswers(Analysis):
         if problem := unknown_names(wanted, kinds, f"metrics.{task}"):
             raise StudyError(problem)
         answers = [[runs.answers(of_arm[seed], task) for seed in seeds] for of_arm in finished]
-        rows = runs.table(task).rows
+        rows, head = runs.table(task).rows, runs.head(task)
         for metric in (name for name in wanted if kinds[name] in ADDITIVE):
             each = [[contributions(lines, metric) for lines in of_arm] for of_arm in answers]
             weights = each[0][0][1]
             if all((other == weights).all() for of_arm in each for _, other in of_arm):
                 parts = [np.stack([scores for scores, _ in of_arm]) for of_arm in each]
                 changes = Changes(parts[0], parts[1], weights)
-                return TaskChanges(task, metric, changes, (answers[0], answers[1]), rows, grouped(rows))
+                groups = grouped(rows, head)
+                return TaskChanges(task, metric, changes, (answers[0], answers[1]), rows, head, groups)
         return f"no metric of {task} is a sum over its examples ({', '.join(wanted)})"
 
     def _examples(self, one: TaskChanges, names: Sequence[str], folded: bool) -> DataTable:
         """Every example that changed, the most consistent first."""
-        changes, rows = one.changes, one.rows
+        changes, rows, head = one.changes, one.rows, one.head
         changed = np.flatnonzero(changes.better + changes.worse)
         order = sorted(changed.tolist(), key=lambda at: (-abs(changes.net[at]), -abs(changes.gains[at]), at))
-        first, *others = asked(rows[0])
+        first, *others = head.show_example(rows[0])
         columns = [first, "Right answer", *names, "Change", *others, "Better in", "Worse in"]
         columns += [Column("Sure", "share"), Column("Gain", "gain"), *one.groups, "id"]
         sure = {(level, sign): changes.sure(level, sign) for level in range(1, changes.seeds + 1) for sign in (1, -1)}
         lines: list[list[Value]] = []
         for at in order:
             row, net = rows[at], int(changes.net[at])
-            answers = [together([said(lines[at], row) for lines in of_arm]) for of_arm in one.answers]
+            given = [[_shown(head, lines[at], row) for lines in of_arm] for of_arm in one.answers]
             change = one.words[0] if net > 0 else one.words[1] if net < 0 else "changed both ways"
             change = change if abs(net) >= changes.most or not net else f"sometimes {change}"
-            question, *rest = asked(row).values()
+            question, *rest = head.show_example(row).values()
             seeds = int(changes.better[at]), int(changes.worse[at]), sure.get((abs(net), 1 if net > 0 else -1))
             groups = [of_each[at] for of_each in one.groups.values()]
-            gold = right(one.answers[0][0][at], row)
-            line = [question, gold, *answers, change, *rest, *seeds, float(changes.gains[at]), *groups, str(row["id"])]
-            lines.append(line)
+            gold = head.show_gold(one.answers[0][0][at]["gold"], row)
+            gain = float(changes.gains[at])
+            lines.append([question, gold, *map(together, given), change, *rest, *seeds, gain, *groups, str(row["id"])])
         title = f"{one.task}: the answers that changed in any seed, the most consistent first"
         name = f"examples-{one.task}"[:64]
         return DataTable(name, columns, lines, _ANSWERS, shown=self.shown, title=title, folded=folded)
+
+
+def _shown(head: Head, line: Answer, example: Example) -> str:
+    """A line of predictions as a person reads it."""
+    return head.show_answer({key: value for key, value in line.items() if key not in BESIDE}, example)
+
+
+def together(answers: Sequence[str]) -> str:
+    """The answers of several seeds: the most frequent first, with how often it was given."""
+    counts = Counter(answers).most_common()
+    if len(counts) == 1:
+        return counts[0][0]
+    several = [f"{answer}\N{NO-BREAK SPACE}×{count}" for answer, count in counts[:SHOWN]]
+    return " / ".join(several) + (" / …" if len(counts) > SHOWN else "")
 
 
 _ANSWERS = (

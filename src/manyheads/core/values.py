@@ -14,10 +14,10 @@ import numpy as np
 from manyheads.core.problems import Problem
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+Example = Mapping[str, Any]
+"""A row of a dataset: column to value."""
 Answer = dict[str, Any]
 """What a head answers to an example, as plain JSON values."""
-GOLD = ("label", "answers", "tags")
-"""The columns with what is to be predicted; a split without labels, and a question to a model, have none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +108,15 @@ class Encoded:
     :param targets: What `loss` compares with, as plain numbers (or tuples of numbers): one per example, per input or
         per token, as the head likes; a batch concatenates them into one tensor. Empty if the example has no label. In a
         split they are all whole or all not, and all of one shape; as tensors they are int64 or float32.
-    :param note: What `decode` and `counts` need to know about the example (offsets, the text of the context, ...). It
-        is kept on disk, so it may hold what JSON may (dicts with strings for keys, lists, texts, numbers, true, false,
-        none) and, anywhere in that, numpy arrays of numbers. It comes back equal; a tuple would come back as a list.
+    :param metadata: What `decode` and `counts` need to know about the example (offsets, the text of the context, ...).
+        It is kept on disk, so it may hold what JSON may (dicts with strings for keys, lists, texts, numbers, true,
+        false, none) and, anywhere in that, numpy arrays of numbers. It comes back equal; a tuple comes back as a list.
     :param truncated: How many word pieces did not fit and were cut off. Counted and shown.
     """
 
     inputs: tuple[Input, ...]
     targets: tuple = ()
-    note: Any = None
+    metadata: Any = None
     truncated: int = 0
 
 

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from manyheads.analyses import FinishedRun
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.core.values import GOLD, Answer, Encoded, Table
+from manyheads.core.values import Answer, Encoded, Table
 from manyheads.data.batches import stored
+from manyheads.heads import Head
 from manyheads.results.records import FINISHED, Record, predictions
 from manyheads.results.schema import Results
 from manyheads.study.spec import Study
-from manyheads.study.tasks import TaskData
+from manyheads.study.tasks import TaskData, head_of
 from manyheads.training.device import precision
 from manyheads.training.model import MultiTaskModel, open_model
 from manyheads.training.prediction import predict
@@ -68,6 +69,9 @@ class RunsOnDisk:
     def labels(self, task: str) -> tuple[str, ...] | None:
         return self._tasks[task].train.labels
 
+    def head(self, task: str) -> Head:
+        return head_of(self._tasks[task].task, self._tasks[task].train.labels, self._code)
+
     def model(self, run: FinishedRun) -> MultiTaskModel:
         if self._last is None or self._last[0] != run.path:
             self._last = None  # two at once may not fit into memory
@@ -84,7 +88,8 @@ class RunsOnDisk:
         return stored(model.head(task), table, model.tokenizer)
 
     def predict(self, run: FinishedRun, task: str, table: Table) -> list[Answer]:
-        asked = [name for name in table.rows.column_names if name not in GOLD]
+        gold = self.model(run).head(task).gold
+        asked = [name for name in table.rows.column_names if name not in gold]
         examples = self.encoded(run, task, replace(table, rows=table.rows.select_columns(asked), labelled=False))
         kind = precision(run.record["settings"]["training"]["precision"])
         return predict(self.model(run), {task: examples}, kind)[task]

@@ -211,7 +211,7 @@ class _Reader(Checker):
         if isinstance(table.get("training"), dict) and "selection_examples" in table["training"]:
             what = "is the same for all arms"
             self.problem(f"{where}.training.selection_examples", what, "", "Set it in [training].")
-        training = {**self.training("", self.raw), **self.training(where, table, only_given=True)}
+        training = self.training(where, table)
         inherited = {key: self.choice(where if key in table else "", {**self.raw, **table}, key) for key in DEFAULTS}
         arm = Arm(
             name, label if origin else self.value(where, table, "label", str, name),
@@ -242,9 +242,9 @@ class _Reader(Checker):
                 continue
             if checks is not None:
                 self.problems.extend(checks.problems(about, dict(choice.settings), f"{where}.{key}"))
-            if arm.training.get("accumulation", 1) > 1 and not accumulates:
+            if arm.training.accumulation > 1 and not accumulates:
                 what = f'"{choice.name}" needs the losses of whole batches'
-                found = f"accumulation = {arm.training['accumulation']}"
+                found = f"accumulation = {arm.training.accumulation}"
                 self.problem(f"{where}.weighting", what, found, "Set training.accumulation = 1, or use fixed weights.")
 
     def analyses(self, study: Study) -> tuple[Choice, ...]:
