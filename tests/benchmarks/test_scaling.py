@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "scaling.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "scaling.py"
 SPEC = importlib.util.spec_from_file_location("scaling", SCRIPT)
 scaling = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(scaling)
