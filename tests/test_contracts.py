@@ -17,8 +17,7 @@ from manyheads.core.tensors import States
 from manyheads.core.values import GOLD, Table
 from manyheads.data.batches import batch_of, encoded, stored
 from manyheads.encoders._tokenizer import PretrainedTokenizer
-from manyheads.results.schema import Analysis, unlike
-from manyheads.runner.analysis_sections import told
+from manyheads.runner.analysis_sections import section_entry
 from manyheads.weighting import Weighting
 
 MEMBERS = [(family, name) for family in registry.FAMILIES for name in registry.names(family)]
@@ -60,9 +59,9 @@ def test_a_method_names_its_source(family, name):
 def test_an_analysis_of_a_study_in_which_nothing_finished_says_so(name):
     made = MadeUp({"alone": ["a", "b"], "joint": ["a", "b"]}, {"a": [{"id": "1"}], "b": [{"id": "1"}]}, 3)
     settings = REQUIRED_SETTINGS.get(name, {})
-    entry, files = told(name, registry.load("analyses", name)(**settings).find(made))
-    assert entry["failed"] is None and entry["finding"].endswith(".")
-    assert not list(unlike(Analysis, entry, "entry")) and all(path.startswith("analyses/") for path in files)
+    entry, files = section_entry(name, registry.load("analyses", name)(**settings).analyse(made))
+    assert entry.failed is None and entry.finding.endswith(".")
+    assert all(path.startswith("analyses/") for path in files)
 
 
 def weighting_of(name: str) -> Weighting:
