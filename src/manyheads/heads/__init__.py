@@ -110,7 +110,7 @@ class Head(nn.Module):
         """The answer to each example, what is predicted first."""
         raise NotImplementedError
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """What encoding lost, beside `Encoded.truncated`, as the report should show it. Nothing by default.
 
         :param examples: A whole split, read from disk as one iterates: go through it once, and keep none of them.

@@ -75,7 +75,7 @@ def score_labels(gold: Path, predictions: Path) -> Scores:
 
 
 def scored(
-    measures: Mapping[str, Measure], golds: Mapping[str, Any], given: Mapping[str, Any], **totals: int
+    measures: Mapping[str, Measure], golds: Mapping[str, object], given: Mapping[str, object], **totals: int
 ) -> Scores:
     """Each metric's value; then the totals, what is missing and unknown, and which metrics are undefined."""
     reasons = {name: reason for name, one in measures.items() if (reason := resampled.undefined(one))}
@@ -84,13 +84,13 @@ def scored(
     return values | {"total": len(golds)} | totals | missing_and_unknown(golds, given) | undefined
 
 
-def missing_and_unknown(golds: Mapping[str, Any], given: Mapping[str, Any]) -> Scores:
+def missing_and_unknown(golds: Mapping[str, object], given: Mapping[str, object]) -> Scores:
     """How many ids have no prediction, and how many predictions are of no id."""
     missing, unknown = sum(name not in given for name in golds), sum(name not in golds for name in given)
     return {"missing": missing, "unknown": unknown}
 
 
-def missing_problems(golds: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> list[Problem]:
+def missing_problems(golds: Mapping[str, object], given: Mapping[str, object], path: Path) -> list[Problem]:
     """For metrics in which a missing prediction cannot be scored as wrong."""
     without = [name for name in golds if name not in given]
     if not without:
