@@ -15,10 +15,11 @@ from manyheads.core.strict_json import too_deep
 from manyheads.results.run_record import (
     RECORD,
     Cost,
-    FailedRun,
+    FailedRecord,
     FileDigest,
-    FinishedRun,
+    FinishedRecord,
     FormatError,
+    RunRecord,
     in_this_format,
     model_of,
 )
@@ -45,12 +46,12 @@ class Record:
     path: str
     status: str
     reason: str | None
-    content: FinishedRun | FailedRun | None
+    content: RunRecord | None
 
     @property
-    def result(self) -> FinishedRun:
+    def result(self) -> FinishedRecord:
         """The record of a run whose status is `finished`."""
-        assert isinstance(self.content, FinishedRun)
+        assert isinstance(self.content, FinishedRecord)
         return self.content
 
 
@@ -87,7 +88,7 @@ def read_records(out: Path, plan: Mapping[str, Any]) -> list[Record]:
     return found
 
 
-def _outcome(out: Path, path: str) -> tuple[str, str | None, FinishedRun | FailedRun | None]:
+def _outcome(out: Path, path: str) -> tuple[str, str | None, RunRecord | None]:
     """Status, reason and record of the run in a folder."""
     file = out / path / RECORD
     if not file.is_file():
@@ -103,7 +104,7 @@ def _outcome(out: Path, path: str) -> tuple[str, str | None, FinishedRun | Faile
         record = model_of(content).model_validate(content)
     except ValidationError:
         return FAILED, f"{next(unlike(model_of(content), content, RECORD))} Was it changed?", None
-    if isinstance(record, FailedRun):
+    if isinstance(record, FailedRecord):
         return FAILED, record.reason, record
     for scored in record.scores:
         if not predictions(out, path, scored).is_file():

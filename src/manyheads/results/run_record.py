@@ -113,6 +113,7 @@ class Fingerprint(_Given):
     """What else the bits depend on. Runs with the same settings and fingerprint are the same, bit for bit.
 
     :param versions: Of python and of the packages that compute.
+    :param plain: Whether transformers' own modules computed, and not our faster ones.
     """
 
     versions: dict[str, str]
@@ -121,6 +122,7 @@ class Fingerprint(_Given):
     precision: str
     processor: str
     cores: int | None
+    plain: bool = False
 
 
 class Identity(_Part):
@@ -208,7 +210,7 @@ class DataSummary(_Part):
     hash: str | None = None
 
 
-class RunRecord(_Part):
+class RunHeader(_Part):
     """record.json, as far as finished and failed runs have the same keys.
 
     :param format: In which the file was written; read back, older ones speak the words of this one.
@@ -225,7 +227,7 @@ class RunRecord(_Part):
     notes: list[str] = []
 
 
-class FinishedRun(RunRecord):
+class FinishedRecord(RunHeader):
     """record.json of a run that finished.
 
     :param scores: Task -> metric -> score; None if it is undefined.
@@ -249,7 +251,7 @@ class FinishedRun(RunRecord):
         return self
 
 
-class FailedRun(RunRecord):
+class FailedRecord(RunHeader):
     """record.json of a run that failed; `reason` in one line."""
 
     status: Literal["failed"] = "failed"
@@ -257,12 +259,15 @@ class FailedRun(RunRecord):
     traceback: str | None = None
 
 
-def model_of(content: Mapping[str, JsonValue]) -> type[FinishedRun] | type[FailedRun]:
+RunRecord = FinishedRecord | FailedRecord
+
+
+def model_of(content: Mapping[str, JsonValue]) -> type[FinishedRecord] | type[FailedRecord]:
     """Which of the two a record.json should be."""
-    return FinishedRun if content.get("status") == "finished" else FailedRun
+    return FinishedRecord if content.get("status") == "finished" else FailedRecord
 
 
-def write_record(folder: Path, record: FinishedRun | FailedRun) -> None:
+def write_record(folder: Path, record: RunRecord) -> None:
     """Write what became of a run; last of all its files, so that it never speaks of one that is not there.
 
     :raises HaltedError: If the disk takes no more.
@@ -273,7 +278,7 @@ def write_record(folder: Path, record: FinishedRun | FailedRun) -> None:
         raise halted(error, error.errno or errno.EIO, folder) from error
 
 
-def read_record(folder: Path) -> FinishedRun | FailedRun:
+def read_record(folder: Path) -> RunRecord:
     """The record of the run in this folder, which is there and whole."""
     content = in_this_format(json.loads((folder / RECORD).read_text("utf-8")))
     return model_of(content).model_validate(content)

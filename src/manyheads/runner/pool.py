@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from manyheads.core.atomic_files import HaltedError
 from manyheads.core.problems import Problem, StudyError
-from manyheads.results.run_record import FailedRun, FinishedRun
+from manyheads.results.run_record import FailedRecord, RunRecord
 from manyheads.runner.queue import AGAIN, RunQueue, WaitingRun
 from manyheads.study.spec import Study
 from manyheads.study.tasks import read_tasks
@@ -35,7 +35,7 @@ READING = 1800.0
 
 def in_processes(
     queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress, *, workers: int, hung_after: float = HUNG
-) -> Iterator[FinishedRun | FailedRun]:
+) -> Iterator[RunRecord]:
     """Do the runs of a queue in processes, and yield their records in the order in which they end.
 
     A run that fails never stops the others, nor does one whose process dies, or hangs. Processes begin when everything
@@ -100,7 +100,7 @@ class _Pool:
                 worker.process.kill()
                 worker.process.join()
 
-    def records(self, queue: RunQueue, progress: Progress, hung_after: float) -> Iterator[FinishedRun | FailedRun]:
+    def records(self, queue: RunQueue, progress: Progress, hung_after: float) -> Iterator[RunRecord]:
         """Give out all runs, and yield each one's record."""
         while queue.waiting or any(worker.doing for worker in self.workers):
             while (free := self._free()) and (one := queue.ready()):
@@ -138,7 +138,7 @@ class _Pool:
         self.workers.append(_Worker(process, ours))
         return self.workers[-1]
 
-    def _answer(self, worker: _Worker, queue: RunQueue, progress: Progress) -> FinishedRun | FailedRun | None:
+    def _answer(self, worker: _Worker, queue: RunQueue, progress: Progress) -> RunRecord | None:
         """Hear what a process has to say: the record of its run, or None."""
         assert worker.doing is not None
         try:
@@ -163,7 +163,7 @@ class _Pool:
             queue.put_back(one)
         return content
 
-    def _lost(self, worker: _Worker, queue: RunQueue, reason: str) -> FailedRun | None:
+    def _lost(self, worker: _Worker, queue: RunQueue, reason: str) -> FailedRecord | None:
         """Leave the record of a run whose process is dead, unless another command has it already."""
         worker.process.join()
         worker.pipe.close()

@@ -1,7 +1,7 @@
 """A whole study: check, plan, execute what is not done yet, compare, present."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.version import __version__
 from manyheads.data.token_cache import default_folder
-from manyheads.report import analyses, html_page, plots, tables
+from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
-from manyheads.results.run_record import FailedRun, FinishedRun
-from manyheads.runner.analyses import FOLDER, analyse
-from manyheads.runner.analysis_inputs import StudyMaterial
+from manyheads.results.records import read_records
+from manyheads.results.run_record import FailedRecord, RunRecord
+from manyheads.results.schema import Results
+from manyheads.runner.analyses import FIGURES, FOLDER, analyse
+from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.pool import HUNG, in_processes
 from manyheads.runner.progress import Progress
 from manyheads.runner.queue import RunQueue
@@ -56,7 +58,7 @@ def conduct(
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
     waiting = status.to_do(retry_failed)
     to_do = [one.run for one in waiting]
-    needed = _check_models(inputs, to_do, workers)
+    needed = _check_models(inputs, to_do, workers, progress.say)
     _open_folder(out, study, needed)
     progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
     for line in status.damaged:
@@ -73,24 +75,23 @@ def conduct(
     for record in done:
         for note in record.notes:
             progress.say(f"{record.arm}/{record.seed}: {note}")
-        if isinstance(record, FailedRun):
+        if isinstance(record, FailedRecord):
             progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
     with locked(out / LOCK, wait=True):
         study_status(inputs, out, plan)  # runs of other commands are of this study too
         progress.say("comparing")
         results = compare(out, plan)
         if study.analyses:
-            _refuse_links(out, [FOLDER])
-            material = StudyMaterial(out, plan, results, tasks, code)
-            results["analyses"] = analyse(study.analyses, material, code, progress.say)
+            _refuse_links(out, [FOLDER, FIGURES])
+            known = RunsOnDisk(out, study, tasks, Results.model_validate(results), read_records(out, plan), code)
+            found = analyse(study.analyses, known, code, progress.say)
+            results["analyses"] = [one.model_dump(mode="json") for one in found]
             write_results(out, results)
         present(results, out)
     return results, out, results["failed"]
 
 
-def _in_this_process(
-    queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress
-) -> Iterator[FinishedRun | FailedRun]:
+def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress) -> Iterator[RunRecord]:
     """Do the runs of a queue one after another. Other commands may do runs of the same study meanwhile: each run is
     done by one of them, and by another if that one dies."""
     while one := queue.next():
@@ -109,7 +110,7 @@ def present(results: Mapping[str, Any], out: Path) -> None:
     _refuse_links(out, ["tables", "figures"])
     tables.write(results, out)
     figures = plots.figures(results, out)
-    plots.write([*figures, *analyses.figures(results)], out)
+    plots.write(figures, out)
     html_page.write(results, out, figures)
 
 
@@ -154,13 +155,15 @@ def _open_folder(out: Path, study: Study, needed: int) -> None:
         raise StudyError([Problem(str(out), what, f"{free:,} that are free", "Make room, or choose another --out.")])
 
 
-def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int) -> int:
+def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: Callable[[str], None]) -> int:
     """Build every kind of model once, so that an encoder that is not there is known before anything is trained.
 
+    :param say: Called once with each line that encoders have for the user.
     :returns: About how many bytes all models will take, with the checkpoints of the largest: the model and, for each
         parameter, two moments, as often as there may be at the same time.
     """
     problems: list[Problem] = []
+    notes: set[str] = set()
     kinds, sizes, models = {}, {}, 0
     for run in todo:
         plain = specification(run, inputs.tasks)
@@ -171,12 +174,15 @@ def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int) -> int
                 learned = inputs.encoders.learned(run.arm.encoder)
                 model = build_model(plain, inputs.places, seed=0, code=inputs.code, learned=learned)
                 inputs.encoders.keep_tokenizer(run.arm.encoder, model.tokenizer)
+                notes |= {f"encoder: {note}" for encoder in model.sharing.encoders() for note in encoder.notes}
                 sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
             except StudyError as error:
                 problems += [replace(each, where=f"arms.{run.arm.name}: {each.where}") for each in error.problems]
         models += sizes.get(kind, 0)
     if problems:
         raise StudyError(problems)
+    for note in sorted(notes):
+        say(note)
     return models + max(1, workers) * (checkpoint.KEPT + 1) * 3 * max(sizes.values(), default=0)
 
 

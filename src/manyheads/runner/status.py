@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
-from manyheads.results.run_record import FailedRun, FormatError, comparable, record_hash
+from manyheads.results.run_record import FailedRecord, FormatError, comparable, record_hash
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.steps import Run, runs
 from manyheads.training.inputs import StudyInputs
@@ -59,7 +59,7 @@ def study_status(inputs: StudyInputs, out: Path, plan: Mapping[str, Any]) -> Stu
             status.finished.append(run)
             before, hashes = record.result, {task: about.hash for task, about in record.result.data.items()}
         else:
-            failed = isinstance(record.content, FailedRun)
+            failed = isinstance(record.content, FailedRecord)
             (status.failed if failed else status.open).append(WaitingRun(run, seen[run.path]))
             if record.status == FAILED and not failed:
                 status.damaged.append(f"{run.path}: {record.reason}; the run is done again")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.encoder_info import EncoderInfo, PieceCounter, one_state, too_long, unread
+from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import GOLD, TRAIN, Places, Table, Tokenizer
+from manyheads.core.values import TRAIN, Places, Table, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
-from manyheads.study.tasks import TaskData
+from manyheads.study.tasks import TaskData, head_of
 
 SAMPLE = 64
 """Examples of a split from which its work is estimated."""
@@ -66,16 +66,17 @@ def unreadable(
         settings = registry.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
         counter = checks.info(study.places(data), settings).counter
         for task in arm.tasks if counter else ():
-            found[task] += [warning for warning in _unknown(tasks[task], counter) if warning not in found[task]]
+            found[task] += [warning for warning in _unknown(tasks[task], counter, code) if warning not in found[task]]
     return found
 
 
-def _unknown(task: TaskData, counter: PieceCounter) -> list[Problem]:
+def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
     """A warning for each split of which more than half of the word pieces are unknown."""
     splits = {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
+    gold = registry.constant("heads", task.task.head.name, "gold", code)
     warnings = []
     for split, table in splits.items():
-        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *GOLD)]
+        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *gold)]
         values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
         share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
         warnings += unread(share, f"tasks.{task.task.name} ({split})")
@@ -110,7 +111,7 @@ class _Bench:
         encoder = self.encoders[key]
         heads = {task: _Sequences(self.tasks[task], encoder, self.code) for task in arm.tasks}
         problems = too_long({task: head.max_length for task, head in heads.items()}, encoder.info.max_length)
-        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info.width)
+        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info)
         if problems:
             raise StudyError(problems)
         for task, head in heads.items():
@@ -128,14 +129,16 @@ class _Bench:
         wanting = [where for family, name, where in named if registry.constant(family, name, "per_token", self.code)]
         return one_state(arm.encoder.name, wanting)
 
-    def _sharing_problems(self, arm: Arm, width: int) -> list[Problem]:
+    def _sharing_problems(self, arm: Arm, encoder: EncoderInfo) -> list[Problem]:
         if arm.alone:
             return []
+        if registry.constant("sharing", arm.sharing.name, "by_layer", self.code) and encoder.whole:
+            return not_by_layer(encoder.whole, arm.sharing.name)
         checks = registry.checks("sharing", arm.sharing.name, self.code)
         if checks is None or isinstance(checks, type):
             return []
         settings = registry.describe("sharing", arm.sharing.name, self.code).resolved(arm.sharing.settings)
-        return checks.width_problems(width, settings, "sharing")
+        return checks.width_problems(encoder.width, settings, "sharing")
 
 
 class _Sized:
@@ -147,7 +150,8 @@ class _Sized:
         checks = registry.checks("encoders", choice.name, code)
         if checks is None or isinstance(checks, type):
             tokenizer = self.tokenizer()
-            self.info = EncoderInfo(self._built.width, tokenizer.max_length, self._built.flops, _Counter(tokenizer))
+            built = self._built
+            self.info = EncoderInfo(built.width, tokenizer.max_length, built.flops, _Counter(tokenizer), built.whole)
         else:
             entry = registry.describe("encoders", choice.name, code)
             self.info: EncoderInfo = checks.info(places, entry.resolved(choice.settings))
@@ -185,8 +189,8 @@ class _Sequences:
         self.settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
         self.checks = registry.checks("heads", choice.name, code)
         self.head: Any = None
-        if isinstance(self.checks, type):
-            self.head = self.checks(encoder.info.width, task.train.labels, **choice.settings)
+        if self.checks is None or isinstance(self.checks, type):
+            self.head = head_of(task.task, task.train.labels, code)
         self.max_length: int = self.head.max_length if self.head else self.settings["max_length"]
 
     def work(self) -> Work | None:

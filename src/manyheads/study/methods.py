@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.values import GOLD, Places, Table, Tokenizer
+from manyheads.core.values import Places, Table, Tokenizer
 from manyheads.heads import Head
 from manyheads.study.spec import Choice
 from manyheads.study.tasks import BLOCK, TaskData
@@ -70,7 +70,7 @@ class Encoders:
 
 def _texts(head: Head, table: Table) -> Iterator[str]:
     """Every text of a split that its head reads, row by row, a block of rows in memory at a time."""
-    rows = table.rows.select_columns([one for one in table.present(*head.columns, *head.optional) if one not in GOLD])
+    rows = table.rows.select_columns(table.present(*head.asked))
     for at in range(0, len(rows), BLOCK):
         for column in rows[at : at + BLOCK].values():
             for value in column:

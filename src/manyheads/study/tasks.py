@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,6 +12,7 @@ import numpy as np
 from manyheads import registry
 from manyheads.core.content_hash import content_hash
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.text_checks import column_problems
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Table, derived_seed
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits
@@ -188,13 +189,21 @@ def _problems_of(
     :raises ValueError: If there cannot be such a head.
     """
     checks = registry.checks("heads", task.head.name, code)
-    if isinstance(checks, type):
-        head: Any = checks(8, labels, **task.head.settings)
-        return head.problems
+    columns, gold = (registry.constant("heads", task.head.name, key, code) for key in ("columns", "gold"))
     settings = registry.describe("heads", task.head.name, code).resolved(task.head.settings)
-    if problem := checks.unfit(labels, settings):
+    if checks is None or isinstance(checks, type):
+        ask = head_of(task, labels, code).problems
+    elif problem := checks.unfit(labels, settings):
         raise ValueError(problem)
-    return lambda table, where: checks.problems(table, settings, where)
+    else:
+        ask = partial(checks.problems, settings=settings)
+    return lambda table, where: column_problems(table, columns, gold, where) or ask(table, where=where)
+
+
+def head_of(task: Task, labels: Sequence[str] | None, code: Path | None) -> Any:
+    """A task's head, small and untrained: to be asked, not to answer."""
+    head_class: Any = registry.load("heads", task.head.name, code)
+    return head_class(8, labels, **task.head.settings)
 
 
 def _selection_examples(study: Study) -> int:

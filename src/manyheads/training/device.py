@@ -14,6 +14,7 @@ import torch
 from torch.nn.functional import linear
 
 from manyheads.core.matmul import faster_by_onednn, product
+from manyheads.core.plain import plain
 from manyheads.results.run_record import Fingerprint
 
 
@@ -28,6 +29,7 @@ def fingerprint(precision: str) -> Fingerprint:
         precision=precision,
         processor=_processor(),
         cores=os.cpu_count(),
+        **({"plain": True} if plain() else {}),
     )
 
 

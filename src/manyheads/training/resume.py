@@ -81,7 +81,7 @@ class Resume:
         before, now = (
             {"version": one.version, **one.fingerprint.model_dump()} for one in (state.identity, self.identity)
         )
-        if changed := [name for name in now if now[name] != before.get(name)]:
+        if changed := [name for name in {**now, **before} if now.get(name) != before.get(name)]:
             self.notes.append(f"went on under another {', '.join(changed)}: the bits may differ from one run in one go")
         self.notes.append(f"went on at step {found.step}")
         return records

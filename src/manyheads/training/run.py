@@ -20,9 +20,10 @@ from manyheads.data.batches import TrainingData, vocabulary
 from manyheads.results.run_record import (
     Cost,
     DataSummary,
-    FailedRun,
-    FinishedRun,
+    FailedRecord,
+    FinishedRecord,
     Identity,
+    RunRecord,
     RunSettings,
     StepRecord,
     TaskMetrics,
@@ -59,9 +60,7 @@ Progress = Callable[[Run, int, int, str], None]
 """Called with a run, the steps done, the steps in all, and what it is doing."""
 
 
-def run_once(
-    run: Run, inputs: StudyInputs, out: Path, progress: Progress, *, seen: str = ""
-) -> FinishedRun | FailedRun | None:
+def run_once(run: Run, inputs: StudyInputs, out: Path, progress: Progress, *, seen: str = "") -> RunRecord | None:
     """Train and score one run, and leave its record behind; or read the record, if somebody else has done it since.
 
     A run that fails leaves a record that says why; the study goes on. Its last checkpoint stays.
@@ -79,19 +78,19 @@ def run_once(
             return read_record(folder)
         record = _record(run, inputs, folder, progress)
         write_record(folder, record)
-        if isinstance(record, FinishedRun):
+        if isinstance(record, FinishedRecord):
             clear(folder)
         return record
 
 
-def record_lost(run: Run, inputs: StudyInputs, out: Path, reason: str, *, seen: str) -> FailedRun | None:
+def record_lost(run: Run, inputs: StudyInputs, out: Path, reason: str, *, seen: str) -> FailedRecord | None:
     """Leave the record of a run whose process ended without a word; None if somebody else has done it, or is at it."""
     folder = out / run.path
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK) as free:
         if not free or record_hash(folder) != seen:
             return None
-        record = FailedRun(**_header(run, identity_now(run, inputs)), reason=reason)
+        record = FailedRecord(**_header(run, identity_now(run, inputs)), reason=reason)
         write_record(folder, record)
         return record
 
@@ -111,7 +110,7 @@ def _header(run: Run, identity: Identity) -> dict[str, Any]:
     return header | {"settings": identity.settings, "fingerprint": identity.fingerprint}
 
 
-def _record(run: Run, inputs: StudyInputs, folder: Path, progress: Progress) -> FinishedRun | FailedRun:
+def _record(run: Run, inputs: StudyInputs, folder: Path, progress: Progress) -> RunRecord:
     forget_peak_memory()
     keep_freed_memory()
     identity = identity_now(run, inputs)
@@ -120,14 +119,14 @@ def _record(run: Run, inputs: StudyInputs, folder: Path, progress: Progress) -> 
     settings = run.arm.training.model_copy(update={"precision": identity.fingerprint.precision})
     try:
         result = _RunInProgress(run, inputs, folder, settings, resume, partial(progress, run)).result()
-        return FinishedRun(**header, notes=resume.notes, **result)
+        return FinishedRecord(**header, notes=resume.notes, **result)
     except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # with a broken pipe nobody is left to tell
         raise
     except BaseException as error:  # what fails in a library written in Rust is no Exception
         if number := halting(error):
             raise halted(error, number, folder) from error
         reason = _reason(error, inputs.tasks)
-        return FailedRun(**header, notes=resume.notes, reason=reason, traceback=traceback.format_exc())
+        return FailedRecord(**header, notes=resume.notes, reason=reason, traceback=traceback.format_exc())
 
 
 def _reason(error: BaseException, tasks: Mapping[str, TaskData]) -> str:
@@ -263,7 +262,7 @@ class _RunInProgress:
                 result["metrics"][task] = TaskMetrics(headline=head.metric, kinds=kinds, split=given.split)
                 result["official"][task] = head.official(answers, gold)
                 name = f"predictions/{task}.jsonl"
-                result["files"][name] = write_predictions(self.folder / name, answers, gold, measures)
+                result["files"][name] = write_predictions(self.folder / name, answers, gold, head.gold, measures)
             result["data"][task] = _about_data(task, given, counts)
         return result
 
