@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 from manyheads.core.problems import Problem
 from manyheads.core.values import Encoded, Table
 from manyheads.report.drawing import Figure
+from manyheads.results.schema import StudyResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,8 @@ class Material(Protocol):
     plan: Mapping[str, Any]
     """`name`, `question`, `baseline`, `seeds`; `tasks`: task -> {`head`, `split`, ...}, those with scores;
     `arms`: arm -> {`label`, `models` (`one per task` or `joint`), `tasks`, ...}."""
-    results: Mapping[str, Any]
-    """The comparison: `scores`, `comparisons` and the rest of results.json."""
+    results: StudyResults
+    """The comparison."""
 
     def runs(self, arm: str = "", task: str = "") -> list[RunOf]:
         """The runs that finished, in the order of the study: of an arm, or that trained a task, or all."""

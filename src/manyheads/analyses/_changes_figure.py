@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from manyheads.analyses._changes import Changes
 from manyheads.report import drawing
-from manyheads.report.drawing import INK, MUTED, ROW, SERIES, Figure, clean
+from manyheads.report.drawing import INK, MUTED, ROW, SERIES, Figure
+from manyheads.report.templating import clean
 
 GAP = "\N{NO-BREAK SPACE}" * 4
 LONGEST = 20
@@ -45,10 +46,10 @@ def group_figure(task: str, metric: str, groups: Sequence[Row]) -> Figure:
         drawing.rows(axes, names, notes)
         axes.axvline(0, color=INK, linewidth=1)
         for at, one in rows:
-            entry = {"difference": one.changes.difference() if one.changes.total else None, "interval": one.interval}
+            value = one.changes.difference() if one.changes.total else None
             low, high = one.interval or (0, 0)
             colour, marker = (SERIES[0], "^") if low > 0 else (SERIES[1], "v") if high < 0 else (MUTED, "o")
-            drawing.whisker(axes, at, entry, "difference", marker, colour)
+            drawing.whisker(axes, at, value, one.interval, marker, colour)
         axes.set_xlabel(f"← worse{GAP}{metric} × 100, 95 % interval{GAP}better →")
         told = [f"{one.by} {one.name}: {100 * one.changes.difference():+.1f}" for _, one in rows if one.changes.total]
         reading = (

@@ -6,7 +6,8 @@ import numpy as np
 
 from manyheads.analyses._crossed_answers import Score
 from manyheads.report import drawing
-from manyheads.report.drawing import BAND, INK, MUTED, ROW, SERIES, Figure, clean
+from manyheads.report.drawing import BAND, INK, MUTED, ROW, SERIES, Figure
+from manyheads.report.templating import clean
 
 LONGEST = 32
 COLOURS = {"own": MUTED, "crossed": SERIES[0], "probe": SERIES[1]}

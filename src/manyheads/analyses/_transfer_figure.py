@@ -8,7 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from manyheads.report import drawing
-from manyheads.report.drawing import GRID, INK, MUTED, SERIES, WIDTH, Figure, clean, points
+from manyheads.report.drawing import GRID, INK, MUTED, SERIES, WIDTH, Figure
+from manyheads.report.templating import clean
+from manyheads.results.numbers import gain
 
 CELL, SIDE, TOP = 46, 128, 66  # points: a row, the column of names, the row of names with its heading
 ROOMY = 5
@@ -49,9 +51,7 @@ def heat_map(tasks: Sequence[str], cells: Mapping[tuple[str, str], Mapping[str, 
             f"to “{baseline}”, times 100{ends}. Blue gains, orange loses, and the stronger the colour, the more. ▲ and "
             "▼ are sure (helps, hurts); without them it may be chance."
         )
-        told = [
-            f"{target} with {partner}: {points(cell['difference'], '+')}" for (target, partner), cell in cells.items()
-        ]
+        told = [f"{target} with {partner}: {gain(cell['difference'])}" for (target, partner), cell in cells.items()]
         title = "Who gains from whom"
         return drawing.finish(sheet, "matrix", title, reading, f"{title}. {'; '.join(told)}.")
 
@@ -71,9 +71,9 @@ def _cell(axes: Axes, row: int, column: int, cell: Mapping[str, Any] | None, lar
     look: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold" if mark else "normal"}
     roomy = interval and size <= ROOMY
     height, letters = (0.36, 13) if roomy else (0.5, 13 if size <= 6 else 11)
-    axes.text(column + 0.5, row + height, f"{mark}{points(value, '+')}", size=letters, **look)
+    axes.text(column + 0.5, row + height, f"{mark}{gain(value)}", size=letters, **look)
     if roomy:
-        ends = f"{points(interval[0], '+')} to {points(interval[1], '+')}"
+        ends = f"{gain(interval[0])} to {gain(interval[1])}"
         axes.text(column + 0.5, row + 0.72, ends, ha="center", va="center", size=11 if size <= 4 else 10, color=INK)
 
 

@@ -10,7 +10,8 @@ from manyheads.analyses._agreement import across, rho
 from manyheads.analyses._word_pairs import SUM, Agreement
 from manyheads.metrics.resampled import ranks
 from manyheads.report import drawing
-from manyheads.report.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, clean
+from manyheads.report.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet
+from manyheads.report.templating import clean
 
 POINTS = 300
 """Words of one scatter that are drawn."""

@@ -13,7 +13,8 @@ from manyheads.analyses._crossed_answers import Crosser, Score, clusters_of, cro
 from manyheads.analyses._crossed_figure import crossed_figure
 from manyheads.analyses._crossed_heads_checks import crossings, problems
 from manyheads.core.problems import Problem
-from manyheads.report.drawing import clean, points
+from manyheads.report.templating import clean
+from manyheads.results.numbers import points
 
 Panel = tuple[str, str, list[Score], float]
 """Whose texts, whose head, the scores, the majority rate."""

@@ -11,7 +11,7 @@ from manyheads.analyses import Analysis, Column, Finding, Grid, Material, Value
 from manyheads.analyses._transfer_figure import heat_map
 from manyheads.analyses._transfer_matrix_checks import pairs, problems
 from manyheads.core.problems import Problem, counted
-from manyheads.report.drawing import points
+from manyheads.results.numbers import gain
 
 Cells = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -36,8 +36,8 @@ class TransferMatrix(Analysis):
         return problems(plan, settings, where)
 
     def find(self, material: Material) -> Finding:
-        known, results = pairs(material.plan, self.arms), material.results
-        entries = {(one["arm"], one["task"]): one for one in results["comparisons"] if one["headline"]}
+        known = pairs(material.plan, self.arms)
+        entries = {key: one.model_dump() for key, one in material.results.headline_comparisons().items()}
         cells = {
             (target, partner): entries[arms[0], target]
             for pair, arms in known.items()
@@ -63,7 +63,7 @@ def _sentence(cells: Cells) -> str:
             (pair for pair in cells if cells[pair]["verdict"] == verdict), key=lambda pair: _size(cells, pair, sign)
         )
         told = [
-            f"{partner} {verdict} {target} ({points(cells[target, partner]['difference'], '+')})"
+            f"{partner} {verdict} {target} ({gain(cells[target, partner]['difference'])})"
             for target, partner in sure[:3]
         ]
         more = f" and {len(sure) - 3} more" if len(sure) > 3 else ""

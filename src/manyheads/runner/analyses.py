@@ -63,6 +63,7 @@ def _made(choice: Choice, given: StudyMaterial, code: Path | None) -> dict[str, 
         analysis: Analysis = analysis_class(**choice.settings)
         entry, files = told(choice.name, analysis.find(given))
         folder.mkdir(parents=True, exist_ok=True)
+        (given.out / "figures").mkdir(exist_ok=True)
         for path, content in files.items():
             write_whole(given.out / path, content)
         digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}

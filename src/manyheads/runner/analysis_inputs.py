@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,9 @@ from manyheads.analyses import RunOf
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.values import GOLD, Encoded, Table
 from manyheads.data.batches import stored
+from manyheads.results.outline import StudyOutline
 from manyheads.results.records import FINISHED, predictions, read_records
+from manyheads.results.schema import StudyResults
 from manyheads.study.tasks import TaskData
 from manyheads.training.device import precision
 from manyheads.training.model import MultiTaskModel, open_model
@@ -24,19 +26,20 @@ class StudyMaterial:
     """The `analyses.Material` of a study.
 
     :param out: The study's folder.
-    :param plan: As `compare.compare` gets it.
+    :param outline: As `compare.compare` gets it.
     :param results: What `compare.compare` found.
     """
 
     def __init__(
-        self, out: Path, plan: Mapping[str, Any], results: Mapping[str, Any], tasks: Mapping[str, TaskData],
+        self, out: Path, outline: StudyOutline, results: StudyResults, tasks: Mapping[str, TaskData],
         code: Path | None = None,
     ) -> None:  # fmt: skip
-        self.out, self.plan, self.results = out, plan, results
+        self.out, self.results = out, results
+        self.plan: Mapping[str, Any] = asdict(outline)
         self._tasks, self._code = tasks, code
         self._runs = [
             RunOf(one.arm, one.seed, tuple(one.content["data"]), one.path, one.content)
-            for one in read_records(out, plan)
+            for one in read_records(out, outline)
             if one.status == FINISHED
         ]
         self._last: tuple[str, MultiTaskModel] | None = None

@@ -1,14 +1,14 @@
 """What an analysis found, as plain values for results.json, and its tables as files."""
 
+import hashlib
 import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from manyheads.analyses import Column, Finding, Grid, Marked
-from manyheads.report import tables
 from manyheads.report.drawing import Figure
-from manyheads.results.svg import svg_problem
+from manyheads.report.tables import TextTable
 
 LONGEST = 1_000
 """Characters of a text in the page; the file has all of them."""
@@ -30,7 +30,9 @@ def told(name: str, finding: Finding) -> tuple[dict[str, Any], dict[str, bytes]]
             part.name, [one for one in parts if one["kind"] == ("table" if isinstance(part, Grid) else "figure")]
         )
         if isinstance(part, Figure):
-            parts.append(_figure(part))
+            file, svg = f"figures/{name}-{part.name}.svg", part.svg.encode()
+            parts.append(_figure(part, file, hashlib.sha256(svg).hexdigest()))
+            files[file] = svg
             continue
         path = f"analyses/{name}/{part.name}.csv" if part.csv else None
         parts.append(_table(part, path))
@@ -54,12 +56,10 @@ def _check_name(name: str, others: Sequence[dict[str, Any]]) -> None:
         raise ValueError(f"two tables, or two figures, are called {name!r}")
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
-    if problem := svg_problem(figure.svg):
-        raise ValueError(f"figure {figure.name}: {problem}")
+def _figure(figure: Figure, file: str, sha256: str) -> dict[str, Any]:
     return {
         "kind": "figure", "name": figure.name, "title": figure.title, "alt": figure.alt, "reading": figure.reading,
-        "svg": figure.svg,
+        "file": file, "sha256": sha256,
     }  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def _excerpt(marked: Marked) -> dict[str, Any]:
 
 def _csv(grid: Grid) -> str:
     header = [column.title if isinstance(column, Column) else column for column in grid.columns]
-    return tables.csv_text(tables.Grid("", header, [[_raw(value) for value in row] for row in grid.rows]))
+    return TextTable("", header, [[_raw(value) for value in row] for row in grid.rows]).csv()
 
 
 def _raw(value: Any) -> str:
