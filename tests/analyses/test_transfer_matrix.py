@@ -6,6 +6,7 @@ from made_up import MadeUp
 
 from manyheads.analyses._transfer_matrix_checks import pairs, problems
 from manyheads.analyses.transfer_matrix import TransferMatrix
+from manyheads.results.schema import Comparison
 from manyheads.runner.analysis_sections import told
 
 TASKS = ("food", "film", "news")
@@ -18,18 +19,19 @@ CELLS = {
 }  # fmt: skip
 
 
-def entry(arm: str, task: str, difference: float | None, verdict: str, **changes) -> dict:
-    interval = None if difference is None else [difference - 0.02, difference + 0.02]
-    return {
-        "arm": arm, "task": task, "metric": "accuracy", "headline": True, "difference": difference, "p_holm": 0.04,
-        "interval": interval, "verdict": verdict, "seeds": 5, "seeds_needed": None, **changes,
+def entry(arm: str, task: str, difference: float | None, verdict: str, **changes) -> Comparison:
+    known = {
+        "arm": arm, "task": task, "metric": "accuracy", "headline": True, "difference": difference, "p": 0.02,
+        "p_holm": 0.04, "interval": None if difference is None else (difference - 0.02, difference + 0.02),
+        "verdict": verdict, "sentence": "", "noise": None, "missable": None, "seeds": 5, "seeds_needed": None,
     }  # fmt: skip
+    return Comparison(**known | changes)
 
 
 def study(cells=CELLS, tasks=TASKS, arms=PAIRS) -> MadeUp:
     rows = {task: [{"id": "1"}] for task in tasks}
     made = MadeUp({"alone": list(tasks), **{arm: list(pair) for arm, pair in arms.items()}}, rows, 5)
-    made.results["comparisons"] = [
+    made.comparisons = [
         entry(arm, target, *cells[target, partner])
         for arm, pair in arms.items()
         for target, partner in (pair, pair[::-1])
@@ -84,10 +86,11 @@ def test_a_pair_that_did_not_finish_leaves_its_cells_open():
 
 
 def test_the_heat_map_tells_every_number_and_needs_no_colour():
-    entry, _ = told("transfer_matrix", TransferMatrix().find(study()))
+    entry, files = told("transfer_matrix", TransferMatrix().find(study()))
     figure = entry["parts"][0]
+    svg = files[figure["file"]].decode()
     for text in ("▲ +4.0", "▼ −6.0", "+3.0", "+2.0 to +6.0", "gains …", *TASKS):
-        assert text in figure["svg"]
+        assert text in svg
     assert "food with film: +4.0" in figure["alt"]
     json.dumps(entry, allow_nan=False)
 

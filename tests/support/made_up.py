@@ -8,6 +8,7 @@ import numpy as np
 
 from manyheads.analyses import RunOf
 from manyheads.core.values import Table
+from manyheads.results.schema import Comparison, StudyResults
 
 
 class MadeUp:
@@ -24,7 +25,7 @@ class MadeUp:
         }
         self.lines: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
         self.kinds: dict[str, dict[str, str]] = {}
-        self.results: dict[str, Any] = {"comparisons": []}
+        self.comparisons: list[Comparison] = []
         about = {
             arm: {"label": arm, "models": "joint" if arm != self.baseline else "one per task", "tasks": list(tasks)}
             for arm, tasks in arms.items()
@@ -45,6 +46,10 @@ class MadeUp:
                 gold = row.get("answers", row.get("label"))
                 line |= {"id": row["id"], "gold": gold, **{name: given[at] for name, given in columns.items()}}
                 line["items"][metric] = np.atleast_1d(score).tolist()
+
+    @property
+    def results(self) -> StudyResults:
+        return StudyResults.model_construct(comparisons=self.comparisons)
 
     def runs(self, arm: str = "", task: str = "") -> list[RunOf]:
         found = []
