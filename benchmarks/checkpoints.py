@@ -17,7 +17,7 @@ from typing import Any
 from machine_and_table import command, table, write_figures
 
 from manyheads.study.parser import read_study
-from manyheads.study.spec import TRAINING
+from manyheads.study.spec import TrainingSettings
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
 from manyheads.training.resume import FOLDER, Resume
@@ -25,7 +25,7 @@ from manyheads.training.run import run_once
 from manyheads.training.workshop import Workshop
 
 QUICKSTART = Path(__file__).resolve().parents[1] / "studies" / "quickstart.toml"
-MINUTES = TRAINING["checkpoint"][1]["minutes"]
+MINUTES = TrainingSettings().checkpoint.minutes
 
 
 def measured(folder: Path, layers: int, steps: int, every: int) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 from manyheads import registry
 from manyheads.core.tensors import Batch, Tokens
 from manyheads.core.values import Places
+from manyheads.study.spec import AdamW
 from manyheads.training.model import MultiTaskModel, build_model
 from manyheads.training.optimizer import optimizer_for
 from manyheads.weighting import Weighting
@@ -112,7 +113,7 @@ def measure(tasks: int, examples: int, length: int, rounds: int, *, words: int =
     model.narrow(vocabulary)
     batches = make_batches(tasks, examples, length, vocabulary)
     methods = contestants(model)
-    optimizer = optimizer_for(model, torch.nn.Module(), {"name": "adamw", "weight_decay": 0.01}, 3e-5)
+    optimizer = optimizer_for(model, torch.nn.Module(), AdamW(), 3e-5)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
     for _ in range(rounds + 1):

@@ -32,6 +32,7 @@ from manyheads.core.values import Places
 from manyheads.data.batches import TrainingData, stored, vocabulary
 from manyheads.encoders._packed import Packing
 from manyheads.encoders.pretrained import resolve
+from manyheads.study.spec import AdamW, TrainingSettings
 from manyheads.study.steps import Layout
 from manyheads.training.device import keep_freed_memory, peak_flops
 from manyheads.training.loop import train
@@ -57,7 +58,6 @@ REFERENCE = {"sst2": 960, "mnli": 480, "squad": 160}
 """The reference work: how many examples of each task."""
 MIXED = {"squad": 160, "codah": 480, "cola": 960}
 """The second mixture, of which only the padding is counted."""
-SETTINGS = {"warmup": 0.0, "schedule": "linear", "clip": 1.0, "accumulation": 1}
 
 
 def cut(sizes: Mapping[str, int], share: float) -> dict[str, int]:
@@ -104,8 +104,8 @@ def manyheads(precision: str, sizes: Mapping[str, int], hub: Path, encoder: str)
     began = time.perf_counter()
     model.narrow(reduce(np.union1d, [vocabulary(one.examples) for one in data.values()]))
     weighting: Any = registry.load("weighting", "fixed")(list(sizes))
-    optimizer = optimizer_for(model, weighting, {"name": "adamw", "weight_decay": 0.01}, LEARNING_RATE)
-    settings = {**SETTINGS, "precision": precision}
+    optimizer = optimizer_for(model, weighting, AdamW(), LEARNING_RATE)
+    settings = TrainingSettings(warmup=0.0, precision=precision)
     layout = Layout([(task,) for task in steps])
     records = list(train(model, data, layout, weighting, optimizer, seed=0, settings=settings))
     model.widen()

@@ -87,7 +87,7 @@ def test_a_file_that_changed_since_it_was_read_is_not_run(little, tmp_path):
 
 def test_data_is_where_the_variable_says_unless_it_is_given(done, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr("manyheads.notebook.planned", lambda path, data, code: asked.append(data) or {})
+    monkeypatch.setattr("manyheads.api.planned", lambda path, data, code: asked.append(data) or {})
     study, _ = done
     monkeypatch.delenv("MANYHEADS_DATA", raising=False)
     study.check()

@@ -16,12 +16,11 @@ from torch import nn
 from manyheads import registry
 from manyheads.core.problems import StudyError
 from manyheads.core.tensors import States
-from manyheads.core.values import Encoded, Marked, Table
+from manyheads.core.values import Encoded, HighlightedText, Table
 from manyheads.data.batches import batch_of, encoded, stored
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.heads import Head
-from manyheads.results.schema import Analysis, unlike
-from manyheads.runner.analysis_sections import told
+from manyheads.runner.analysis_sections import section_entry
 from manyheads.scoring import score_files, scored_heads
 from manyheads.weighting import Weighting
 
@@ -64,9 +63,9 @@ def test_a_method_names_its_source(family, name):
 def test_an_analysis_of_a_study_in_which_nothing_finished_says_so(name):
     made = MadeUp({"alone": ["a", "b"], "joint": ["a", "b"]}, {"a": [{"id": "1"}], "b": [{"id": "1"}]}, 3)
     settings = REQUIRED_SETTINGS.get(name, {})
-    entry, files = told(name, registry.load("analyses", name)(**settings).find(made))
-    assert entry["failed"] is None and entry["finding"].endswith(".")
-    assert not list(unlike(Analysis, entry, "entry")) and all(path.startswith("analyses/") for path in files)
+    entry, files = section_entry(name, registry.load("analyses", name)(**settings).analyse(made))
+    assert entry.failed is None and entry.finding.endswith(".")
+    assert all(path.startswith("analyses/") for path in files)
 
 
 def weighting_of(name: str) -> Weighting:
@@ -265,7 +264,7 @@ def test_examples_and_answers_of_a_head_read_as_text(name, minilm):
     json.dumps(answers, allow_nan=False)
     for row, answer in zip(rows, answers, strict=True):
         told = head.show_example(row)
-        assert told and all(isinstance(text, str | Marked) for text in told.values())
+        assert told and all(isinstance(text, str | HighlightedText) for text in told.values())
         assert (
             head.show_example({key: value for key, value in row.items() if key not in head.gold}).keys() == told.keys()
         )

@@ -137,7 +137,7 @@ def warnings_are_in_the_report(folder: Path) -> None:
 
 def exponents_are_numbers(folder: Path) -> None:
     """A number, as TOML has it."""
-    assert read_study(folder / "study.toml").arms["joint"].training["learning_rate"] == 1e-5
+    assert read_study(folder / "study.toml").arms["joint"].training.learning_rate == 1e-5
 
 
 def paths_are_beside_the_study(folder: Path) -> None:

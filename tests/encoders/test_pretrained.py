@@ -9,6 +9,7 @@ from manyheads.core.tensors import Tokens
 from manyheads.core.values import Places
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import Pretrained
+from manyheads.study.spec import SGD, Adamax, AdamW
 from manyheads.training.optimizer import optimizer_for
 
 SMALL = {
@@ -83,7 +84,9 @@ def test_operations_by_hand(tmp_path, minilm):
     assert Pretrained(Places(tmp_path), model=str(tmp_path)).flops([5, 2]) == 2 * weights * 7 + 3 * 4 * 32 * pairs
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adamax"])
+@pytest.mark.parametrize(
+    "optimizer", [AdamW(weight_decay=0.1), SGD(weight_decay=0.1, momentum=0.9), Adamax(weight_decay=0.1)]
+)
 def test_narrow_trains_the_whole_table(folder, optimizer):
     tokens, unseen = some_tokens(7, 3, 40), some_tokens(9, 4, seed=1)
     results = []
@@ -91,8 +94,7 @@ def test_narrow_trains_the_whole_table(folder, optimizer):
         encoder = Pretrained(Places(folder), model=str(folder), dropout=0.0)
         if narrow:
             encoder.narrow(np.unique(tokens.ids.numpy()))
-        settings = {"name": optimizer, "weight_decay": 0.1} | ({"momentum": 0.9} if optimizer == "sgd" else {})
-        rule = optimizer_for(encoder, torch.nn.Module(), settings, 1e-2)
+        rule = optimizer_for(encoder, torch.nn.Module(), optimizer, 1e-2)
         for _ in range(5):
             encoder(tokens).last.pow(2).sum().backward()
             rule.step()

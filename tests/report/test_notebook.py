@@ -6,7 +6,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from tests.results_example import FAILED, SEEDS, hostile, results, write_metrics
+from results_example import FAILED, SEEDS, hostile, results, write_metrics
 
 from manyheads.core.problems import StudyError
 from manyheads.report import plots, tables

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from tests.results_example import hostile, results, write_metrics
+from results_example import hostile, results, write_metrics
 
 from manyheads.report import plots
 

@@ -2,6 +2,7 @@ import pytest
 
 from manyheads.core.problems import StudyError
 from manyheads.study.parser import read_study
+from manyheads.study.spec import Budget
 
 GOOD = """
 question = "Does it work?"
@@ -48,8 +49,8 @@ def test_an_arm_lists_only_what_differs(tmp_path):
     study = study_from(GOOD, tmp_path)
     joint = study.arms["joint"]
     assert (joint.sampling.name, joint.weighting.name, joint.sharing.name) == ("proportional", "fixed", "hard")
-    assert (joint.training["learning_rate"], joint.training["batch_size"]) == (1e-4, 32)
-    assert joint.budget == ("epochs", 2.0)
+    assert (joint.training.learning_rate, joint.training.batch_size) == (1e-4, 32)
+    assert joint.budget == Budget(epochs=2.0)
     assert joint.tasks == ("sst2", "mnli")
     assert study.arms["alone"].alone and not joint.alone
     assert (study.tasks["sst2"].batch_size, study.tasks["mnli"].batch_size) == (0, 8)
@@ -116,7 +117,7 @@ weighting = { name = "fixd" }
     ("change", "message"),
     [
         (("epochs = 2", "epochs = 0"), "budget.epochs: should be more than 0. Found 0"),
-        (("epochs = 2", "hours = 2"), "budget: should set one of epochs, steps, examples"),
+        (("epochs = 2", "hours = 2"), "budget.hours: there is no such key. Choose from: epochs, examples, steps."),
         (("{ name = \"proportional\" }", '{ name = "weighted" }'), 'sampling.weights: "weighted" needs this'),
         (("sst2 = 0.5", "sst3 = 0.5"), "arms.mixed.sampling.weights: names what this arm does not have"),
         (("[0.3, 0.7]", "0.3"), "arms.mixed.sweep.sampling.weights.sst2: a sweep needs a list"),

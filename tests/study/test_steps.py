@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from manyheads.study.parser import read_study
+from manyheads.study.spec import Budget, TrainingSettings
 from manyheads.study.steps import Run, layout, runs
 
 STUDY = """
@@ -74,7 +75,13 @@ def test_turns(study):
 
 
 @pytest.mark.parametrize(
-    ("budget", "expected"), [(("steps", 17), 17), (("examples", 320), 10), (("epochs", 0.5), 7), (("epochs", 1.5), 21)]
+    ("budget", "expected"),
+    [
+        (Budget(steps=17), 17),
+        (Budget(examples=320), 10),
+        (Budget(epochs=0.5), 7),
+        (Budget(epochs=1.5), 21),
+    ],
 )
 def test_budgets(study, budget, expected):
     run = run_of(study, "joint/1")
@@ -84,17 +91,17 @@ def test_budgets(study, budget, expected):
 def test_examples_are_counted_as_they_are(study):
     # 33 rows in batches of 32 are passes of 32 and 1.
     run = run_of(study, "alone/1/a")
-    run = replace(run, arm=replace(run.arm, budget=("examples", 66)))
+    run = replace(run, arm=replace(run.arm, budget=Budget(examples=66)))
     assert len(layout(run, study, {"a": 33, "b": 128}).steps) == 4
 
 
 def test_an_arm_may_have_batches_of_its_own(study):
     run = run_of(study, "alone/1/a")
-    run = replace(run, arm=replace(run.arm, training={**run.arm.training, "batch_size": 8}))
+    run = replace(run, arm=replace(run.arm, training=TrainingSettings(batch_size=8)))
     assert len(layout(run, study, EXAMPLES).steps) == 2 * 40
 
 
-@pytest.mark.parametrize("budget", [("steps", 500), ("examples", 5000), ("epochs", 0.5), ("epochs", 3)])
+@pytest.mark.parametrize("budget", [Budget(steps=500), Budget(examples=5000), Budget(epochs=0.5), Budget(epochs=3)])
 def test_sequential_reaches_its_last_task_and_its_schedules_end_in_time(study, budget):
     run = run_of(study, "joint/1")
     sampling = replace(run.arm.sampling, name="sequential", settings={"order": ["a", "b"], "schedule": "restart"})

@@ -9,12 +9,13 @@ from manyheads import registry
 from manyheads.core.values import Places, StepRecord
 from manyheads.data.batches import TrainingData, encoded
 from manyheads.datasets.small_world import SmallWorld
+from manyheads.study.spec import SGD, Adamax, AdamW, TrainingSettings
 from manyheads.study.steps import Layout
 from manyheads.training.loop import train
 from manyheads.training.model import MultiTaskModel, build_model
 from manyheads.training.optimizer import optimizer_for
 
-SETTINGS = {"warmup": 0.1, "schedule": "linear", "clip": 0.0, "accumulation": 1, "precision": "fp32"}
+OPTIMIZERS = {"adamw": AdamW, "adamax": Adamax, "sgd": SGD}
 HEADS = {
     "food": ("food_sentiment", "classification", {"max_length": 48, "dropout": 0.0}, ["negative", "positive"]),
     "film": ("film_sentiment", "classification", {"max_length": 48, "dropout": 0.0}, ["negative", "positive"]),
@@ -65,10 +66,10 @@ class World:
         """Train along `steps` and return the model and its records."""
         model = self.model(seed)
         method: Any = registry.load("weighting", weighting)(list(self.tasks))
-        rule = optimizer_for(model, method, {"name": optimizer, "weight_decay": 0.0}, learning_rate)
+        rule = optimizer_for(model, method, OPTIMIZERS[optimizer](weight_decay=0.0), learning_rate)
         loop = train(
             model, self.data(model, seed), Layout(steps, changes or {}), method, rule,
-            seed=seed, settings={**SETTINGS, **settings},
+            seed=seed, settings=TrainingSettings(**{"clip": 0.0, **settings}),
         )  # fmt: skip
         return model, list(loop)
 

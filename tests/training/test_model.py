@@ -18,8 +18,8 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 import torch
-from manyheads.evaluate import predict
-from manyheads.model import open_model
+from manyheads.training.prediction import predict
+from manyheads.training.model import open_model
 torch.set_num_threads(1)
 model = open_model(Path(sys.argv[1]))
 lines = [json.loads(line) for line in open(sys.argv[2])]

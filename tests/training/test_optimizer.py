@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from manyheads.study.spec import SGD, AdamW
 from manyheads.training.optimizer import DecoupledAdamax, linear_schedule, optimizer_for, set_learning_rate
 
 
@@ -50,7 +51,7 @@ def test_biases_norms_and_what_a_weighting_learns_do_not_decay():
     weighting = nn.Module()
     weighting.s = nn.Parameter(torch.zeros(()))
     weighting.learning_rate = 0.5
-    optimizer = optimizer_for(model, weighting, {"name": "adamw", "weight_decay": 0.1, "epsilon": 1e-6}, 1e-3)
+    optimizer = optimizer_for(model, weighting, AdamW(weight_decay=0.1, epsilon=1e-6), 1e-3)
     decayed, rest, own = optimizer.param_groups
     assert [p.shape for p in decayed["params"]] == [(2, 3)] and decayed["weight_decay"] == 0.1
     assert len(rest["params"]) == 3 and rest["weight_decay"] == 0.0
@@ -61,7 +62,7 @@ def test_momentum_takes_heads_that_come_later():
     shared, late = torch.nn.Linear(2, 1, bias=False), torch.nn.Linear(2, 1, bias=False)
     model = torch.nn.ModuleList([shared, late])
     start = late.weight.detach().clone()
-    rule = optimizer_for(model, torch.nn.Module(), {"name": "sgd", "momentum": 0.5}, 0.1)
+    rule = optimizer_for(model, torch.nn.Module(), SGD(momentum=0.5), 0.1)
     for step in range(3):
         shared.weight.grad = torch.ones(1, 2)
         late.weight.grad = torch.ones(1, 2) if step else None

@@ -13,13 +13,14 @@ from manyheads.core.tensors import States
 from manyheads.core.values import Places, Table
 from manyheads.data.batches import TrainingData, encoded, vocabulary
 from manyheads.datasets.small_world import SmallWorld
+from manyheads.study.spec import AdamW, TrainingSettings
 from manyheads.study.steps import Layout
 from manyheads.training.loop import train
 from manyheads.training.model import build_model
 from manyheads.training.optimizer import linear_schedule, optimizer_for
 
 STEPS, RATE, DECAY, CLIP, WARMUP = 50, 1e-3, 0.1, 1.0, 0.1
-SETTINGS = {"warmup": WARMUP, "schedule": "linear", "clip": CLIP, "accumulation": 1, "precision": "fp32"}
+SETTINGS = TrainingSettings(warmup=WARMUP, clip=CLIP)
 HEADS = {
     "classification": ("food_sentiment", {"max_length": 48, "dropout": 0.0}),
     "regression": ("film_sentiment", {"max_length": 48, "dropout": 0.0}),
@@ -59,7 +60,7 @@ class Padded(nn.Module):
 def ours(model, data, steps) -> list[dict[str, float]]:
     model.narrow(np.unique(np.concatenate([vocabulary(one.examples) for one in data.values()])))
     weighting = registry.load("weighting", "fixed")(list(data))
-    optimizer = optimizer_for(model, weighting, {"name": "adamw", "weight_decay": DECAY}, RATE)
+    optimizer = optimizer_for(model, weighting, AdamW(weight_decay=DECAY), RATE)
     records = train(model, data, Layout(steps), weighting, optimizer, seed=1, settings=SETTINGS)
     return [record.losses for record in records]
 

@@ -190,7 +190,7 @@ def test_without_a_cache_each_worker_tokenises_on_its_own_threads(study_file, tm
 
 THREADS = """
 import os, sys
-from manyheads.worker import use_threads
+from manyheads.runner.worker import use_threads
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 use_threads(int(sys.argv[1]))
 before = len(os.listdir("/proc/self/task"))

@@ -48,14 +48,19 @@ class StudyError(ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def close(found: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
+    """'Did you mean "x"?' if some choice is close, else nothing."""
+    match = difflib.get_close_matches(found, list(choices), n=1, cutoff=cutoff)
+    return f'Did you mean "{match[0]}"?' if match else ""
+
+
+def among(found: str, choices: Iterable[str]) -> str:
+    """The choice that was probably meant, if some choice is close, then the whole list."""
+    choices = sorted(choices)
+    return f"{close(found, choices)} Choose from: {', '.join(choices)}.".lstrip()
+
+
 def unknown_names(found: Iterable[str], choices: Iterable[str], where: str) -> list[Problem]:
     """A problem for each name that is not among the choices, with the one that was probably meant."""
-    choices = list(choices)
-    problems = []
-    for name in found:
-        if name not in choices:
-            close = difflib.get_close_matches(name, choices, n=1)
-            guess = f'Did you mean "{close[0]}"? ' if close else ""
-            remedy = f"{guess}Choose from: {', '.join(choices)}."
-            problems.append(Problem(where, "names what this arm does not have", shown(name), remedy))
-    return problems
+    choices, what = list(choices), "names what this arm does not have"
+    return [Problem(where, what, shown(name), among(name, choices)) for name in found if name not in choices]

@@ -135,10 +135,11 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
-    """A text of which a part is marked, such as the answer in its context: the characters from `start` to before `end`.
+class HighlightedText:
+    """A text with a highlighted part, such as a context and the answer in it.
 
-    Nothing is marked if the two are equal.
+    :param start: The first highlighted character.
+    :param end: The character after the last one; equal to `start` if nothing is highlighted.
     """
 
     text: str

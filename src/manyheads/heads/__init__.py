@@ -37,7 +37,7 @@ from torch.nn import functional
 from manyheads.core.problems import Problem
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import is_text
-from manyheads.core.values import Answer, Encoded, Example, Marked, Measure, Table, Tokenizer
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
 from manyheads.metrics.score_files import Scores, score_rows
 
 IGNORED = -100
@@ -147,7 +147,7 @@ class Head(nn.Module):
 
     # ---- What a person reads ----
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         """What an example asks: heading to text."""
         return {name.replace("_", " ").capitalize(): _text(example[name]) for name in self.asked if name in example}
 
@@ -198,7 +198,7 @@ class PooledHead(Head):
         """[S, outputs] of each sequence."""
         return self.output(self.dropout(states.pooled(self.pooling)))
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         second = {} if example.get("text_pair") is None else {"Second text": example["text_pair"]}
         return {"Text": example["text"], **second}
 

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from manyheads.core.problems import Problem
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import is_text
-from manyheads.core.values import Answer, Encoded, Example, Marked, Measure, Table, Tokenizer
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
 from manyheads.heads import PooledHead, mean_cross_entropy
 from manyheads.heads._multiple_choice_checks import problems
 from manyheads.heads._texts import fit, pieces_of
@@ -92,7 +92,7 @@ class MultipleChoice(PooledHead):
         correct = [int(g["label"]) == p["choice"] for p, g in zip(predictions, gold, strict=True)]
         return {"accuracy": Measure("mean", np.array(correct, dtype=np.float64).reshape(-1, 1))}
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         return {"Text": example["text"], "Choices": " / ".join(example["choices"])}
 
     def show_answer(self, answer: Answer, example: Example) -> str:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import LIMIT
-from manyheads.core.values import Answer, Encoded, Example, Marked, Measure, Pieces, Table, Tokenizer
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Pieces, Table, Tokenizer
 from manyheads.heads import IGNORED, Head, output_layer
 from manyheads.heads._question_words import question_words
 from manyheads.heads._span_checks import problems, stride_problem, unfit
@@ -237,13 +237,13 @@ class Span(Head):
 
     # ---- What a person reads ----
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         """The question and its context, in which the first right answer is marked."""
         answers, context = example.get("answers") or {"text": [], "answer_start": []}, example["context"]
         start = (answers["answer_start"] or [0])[0]
         end = start + len((answers["text"] or [""])[0])
-        inside = 0 <= start <= end <= len(context)
-        return {"Question": example["question"], "Context": Marked(context, *((start, end) if inside else (0, 0)))}
+        part = (start, end) if 0 <= start <= end <= len(context) else (0, 0)
+        return {"Question": example["question"], "Context": HighlightedText(context, *part)}
 
     def show_answer(self, answer: Answer, example: Example) -> str:
         return answer["answer"] or NONE

@@ -248,7 +248,7 @@ class _Pool:
             record = {
                 "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
                 "settings": run_settings(run, self.workshop),
-                "fingerprint": fingerprint(precision(run.arm.training["precision"])),
+                "fingerprint": fingerprint(precision(run.arm.training.precision)),
                 "status": "failed", "reason": reason,
             }  # fmt: skip
             write_record(folder, record)

@@ -3,10 +3,10 @@
 To add a scheme, write `sharing/<name>.py` with one class that inherits from `Sharing`, and
 `tests/sharing/test_<name>.py`. There is nothing to register.
 
-`manyheads check` reads `encoder_per_task` from the source, and asks a scheme that has `problems` of its own without
-importing torch, if it has a companion: `sharing/_<name>_checks.py`, which imports nothing of this package and holds
-`problems(tasks, settings, where)` and `width_problems(width, settings, where)`, what in the settings (all of them) does
-not go with an encoder of this width. The scheme calls both. Without one the class is loaded.
+`manyheads check` reads `encoder_per_task` and `by_layer` from the source, and asks a scheme that has `problems` of its
+own without importing torch, if it has a companion: `sharing/_<name>_checks.py`, which imports nothing of this package
+and holds `problems(tasks, settings, where)` and `width_problems(width, settings, where)`, what in the settings (all of
+them) does not go with an encoder of this width. The scheme calls both. Without one the class is loaded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,8 @@ class Sharing(nn.Module):
     """True if there is an encoder for each task, and every task's tokens go through all of them."""
     per_token: bool = False
     """True if it works on the states of single tokens; encoders with one state for a whole text do not go with it."""
+    by_layer: bool = False
+    """True if it calls the encoders' layers one by one; encoders that are computed as a whole do not go with it."""
 
     def __init__(self, make_encoder: Callable[[], Encoder], heads: Mapping[str, Head]) -> None:
         super().__init__()

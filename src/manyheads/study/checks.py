@@ -1,6 +1,5 @@
 """What every part of a study file is checked with: keys, values, names and methods. Every problem is kept."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -11,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from manyheads import registry
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.study.spec import BUDGETS, DEFAULTS, FAMILY_OF, OPTIMIZERS, POSITIVE, TRAINING, Choice
+from manyheads.core.settings import problem_of
+from manyheads.study.spec import DEFAULTS, FAMILY_OF, Budget, Choice, Study, TrainingSettings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -52,9 +52,7 @@ class Checker:
         try:
             return _adapter(kind).validate_python(value, strict=True)
         except ValidationError as error:
-            for item in error.errors(include_url=False):
-                at = ".".join([where, *(str(part) for part in item["loc"] if "[" not in str(part))])
-                self.problem(at, item["msg"][0].lower() + item["msg"][1:], shown(item["input"]), _remedy(item))
+            self.problems += [problem_of(item, kind, where) for item in error.errors(include_url=False)]
             return default
 
     def tables(self, key: str, one: str, example: str) -> dict[str, dict[str, Any]]:
@@ -104,93 +102,42 @@ class Checker:
                 )
         return Choice(name, settings)
 
-    def analysis(self, name: str, table: Any, plan: Mapping[str, Any]) -> Choice:
+    def analysis(self, name: str, table: Any, study: Study) -> Choice:
         """An analysis, asked whether its settings fit the study if there is nothing else wrong with them."""
         where, before = f"analyses.{name if NAME.fullmatch(name) else shown(name)}", len(self.problems)
         if not isinstance(table, dict):
             self.problem(where, "should be a table", shown(table), f"Begin it with [{where}].")
             return Choice(name)
         choice = self.member(where, "analyses", name, table)
-        if len(self.problems) == before and plan["arms"]:
+        if len(self.problems) == before and study.arms:
             try:
                 checks = registry.checks("analyses", name, self.code)
             except StudyError as error:
                 self.problems.extend(error.problems)
                 return choice
             if checks is not None:
-                self.problems.extend(checks.problems(plan, dict(choice.settings), where))
+                self.problems.extend(checks.problems(study, dict(choice.settings), where))
         return choice
 
-    def training(self, where: str, table: dict[str, Any], only_given: bool = False) -> dict[str, Any]:
-        given = table.get("training", {})
-        at = f"{where}.training" if where else "training"
-        if not isinstance(given, dict):
-            self.problem(at, "should be a table", shown(given), "For example { batch_size = 32 }.")
-            return {}
-        self.keys(at, given, set(TRAINING))
-        values = {
-            key: self.value(at, given, key, kind, default)
-            for key, (kind, default) in TRAINING.items()
-            if key in given or not only_given
-        }
-        for key in POSITIVE & set(values):
-            if not 0 < values[key] < float("inf"):
-                self.problem(
-                    f"{at}.{key}", "should be more than 0", shown(values[key]), f"For example {TRAINING[key][1]}."
-                )
-        if not 0 <= values.get("warmup", 0) < 1:
-            self.problem(f"{at}.warmup", "is a share of all steps, from 0 to below 1", shown(values["warmup"]), "")
-        if values.get("clip", 0) < 0:
-            self.problem(f"{at}.clip", "should be 0 (off) or more", shown(values["clip"]), "")
-        often = values.get("checkpoint", {"minutes": 10.0})
-        if len(often) != 1 or not all(0 < number < float("inf") for number in often.values()):
-            remedy = "For example { minutes = 10 } or { steps = 500 }."
-            self.problem(f"{at}.checkpoint", "should be one of minutes and steps, above 0", shown(often), remedy)
-        if "optimizer" in values:
-            values["optimizer"] = self.optimizer(f"{at}.optimizer", values["optimizer"])
-        return values
+    def training(self, where: str, table: dict[str, Any]) -> TrainingSettings:
+        """What an arm's own `[training]` says, and what the study's says of the rest."""
+        given: dict[str, Any] = {}
+        own: set[str] = set()
+        for at, part in (("training", self.raw.get("training", {})), (f"{where}.training", table.get("training", {}))):
+            if isinstance(part, dict):
+                given |= part
+                own = set(part)
+            else:
+                self.problem(at, "should be a table", shown(part), "For example { batch_size = 32 }.")
+                own = set()
+        try:
+            return TrainingSettings.model_validate(given)
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                at = f"{where}.training" if item["loc"][0] in own else "training"
+                self.problems.append(problem_of(item, TrainingSettings, at))
+            return TrainingSettings()
 
-    def optimizer(self, where: str, given: dict[str, Any]) -> dict[str, Any]:
-        name = given.get("name")
-        if not isinstance(name, str) or name not in OPTIMIZERS:
-            self.problem(where, f"there is no {shown(name)}", "", registry.close(str(name), OPTIMIZERS))
-            return {"name": "adamw"}
-        known = OPTIMIZERS[name]
-        self.keys(where, given, {"name", *known})
-        values = {key: self.value(where, given, key, *known[key]) for key in known}
-        betas = values.get("betas", [0.9, 0.999])
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            self.problem(f"{where}.betas", "should be two numbers from 0 to below 1", shown(betas), "")
-        if not 0 <= values["weight_decay"] < float("inf"):
-            self.problem(f"{where}.weight_decay", "should be 0 or more", shown(values["weight_decay"]), "")
-        if not 0 < values.get("epsilon", 1.0) < float("inf"):
-            self.problem(f"{where}.epsilon", "should be more than 0", shown(values["epsilon"]), "")
-        if not 0 <= values.get("momentum", 0.0) < 1:
-            self.problem(f"{where}.momentum", "should be from 0 to below 1", shown(values["momentum"]), "")
-        return {"name": name, **values}
-
-    def budget(self, where: str, table: dict[str, Any]) -> tuple[str, float]:
+    def budget(self, where: str, table: dict[str, Any]) -> Budget:
         at = f"{where}.budget" if "budget" in table else "budget"
-        given = table.get("budget", self.raw.get("budget", {"epochs": 3}))
-        if not isinstance(given, dict) or len(given) != 1 or next(iter(given)) not in BUDGETS:
-            self.problem(at, "should set one of epochs, steps, examples", shown(given), "For example { epochs = 3 }.")
-            return "epochs", 1
-        key, amount = next(iter(given.items()))
-        amount = self.checked(f"{at}.{key}", amount, BUDGETS[key], 1)
-        if not 0 < amount < float("inf"):
-            self.problem(f"{at}.{key}", "should be more than 0", shown(amount), "")
-        return key, amount
-
-
-def _remedy(item: Any) -> str:
-    """What would mend a value, from pydantic's account of what is wrong with it."""
-    given = item["input"]
-    choices = re.findall(r"'([^']*)'", item["ctx"]["expected"]) if item["type"] == "literal_error" else []
-    close = difflib.get_close_matches(str(given), choices, n=1)
-    if close:
-        return f'Did you mean "{close[0]}"?'
-    if item["type"] == "string_type" and isinstance(given, bool | int | float):
-        return "Write it in quotes."
-    if item["type"] in ("float_type", "int_type", "bool_type") and isinstance(given, str):
-        return "Write it without quotes."
-    return ""
+        return self.checked(at, table.get("budget", self.raw.get("budget", {"epochs": 3})), Budget, Budget(epochs=1))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.encoder_info import EncoderInfo, PieceCounter, one_state, too_long, unread
+from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import TRAIN, Places, Table, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
@@ -111,7 +111,7 @@ class _Bench:
         encoder = self.encoders[key]
         heads = {task: _Sequences(self.tasks[task], encoder, self.code) for task in arm.tasks}
         problems = too_long({task: head.max_length for task, head in heads.items()}, encoder.info.max_length)
-        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info.width)
+        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info)
         if problems:
             raise StudyError(problems)
         for task, head in heads.items():
@@ -129,14 +129,16 @@ class _Bench:
         wanting = [where for family, name, where in named if registry.constant(family, name, "per_token", self.code)]
         return one_state(arm.encoder.name, wanting)
 
-    def _sharing_problems(self, arm: Arm, width: int) -> list[Problem]:
+    def _sharing_problems(self, arm: Arm, encoder: EncoderInfo) -> list[Problem]:
         if arm.alone:
             return []
+        if registry.constant("sharing", arm.sharing.name, "by_layer", self.code) and encoder.whole:
+            return not_by_layer(encoder.whole, arm.sharing.name)
         checks = registry.checks("sharing", arm.sharing.name, self.code)
         if checks is None or isinstance(checks, type):
             return []
         settings = registry.describe("sharing", arm.sharing.name, self.code).resolved(arm.sharing.settings)
-        return checks.width_problems(width, settings, "sharing")
+        return checks.width_problems(encoder.width, settings, "sharing")
 
 
 class _Sized:
@@ -148,7 +150,8 @@ class _Sized:
         checks = registry.checks("encoders", choice.name, code)
         if checks is None or isinstance(checks, type):
             tokenizer = self.tokenizer()
-            self.info = EncoderInfo(self._built.width, tokenizer.max_length, self._built.flops, _Counter(tokenizer))
+            built = self._built
+            self.info = EncoderInfo(built.width, tokenizer.max_length, built.flops, _Counter(tokenizer), built.whole)
         else:
             entry = registry.describe("encoders", choice.name, code)
             self.info: EncoderInfo = checks.info(places, entry.resolved(choice.settings))

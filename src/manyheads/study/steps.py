@@ -66,7 +66,7 @@ def runs(study: Study) -> list[Run]:
 
 def batch_sizes(arm: Arm, study: Study) -> dict[str, int]:
     """How many examples of each of an arm's tasks a batch holds: the task's own number, or the arm's."""
-    return {task: study.tasks[task].batch_size or arm.training["batch_size"] for task in arm.tasks}
+    return {task: study.tasks[task].batch_size or arm.training.batch_size for task in arm.tasks}
 
 
 def passes(arm: Arm, study: Study, examples: Mapping[str, int]) -> dict[str, int]:
@@ -85,7 +85,7 @@ def sampling_of(run: Run, study: Study, examples: Mapping[str, int], code: Path 
 
 def layout(run: Run, study: Study, examples: Mapping[str, int], code: Path | None = None) -> Layout:
     """Every step of a run. `examples`: how many training examples each task has."""
-    kind, amount = run.arm.budget
+    kind, amount = run.arm.budget.given
     if run.arm.match == "steps":
         joint = [arm for arm in study.arms.values() if not arm.alone and run.task in arm.tasks]
         steps = [len(layout(Run(arm, run.seed, None, ""), study, examples, code).steps) for arm in joint]

@@ -207,7 +207,7 @@ def head_of(task: Task, labels: Sequence[str] | None, code: Path | None) -> Any:
 
 
 def _selection_examples(study: Study) -> int:
-    return next(iter(study.arms.values())).training["selection_examples"]
+    return next(iter(study.arms.values())).training.selection_examples
 
 
 def _required(dataset: Dataset, split: str, where: str) -> Table:

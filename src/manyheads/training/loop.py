@@ -12,6 +12,7 @@ from torch import Tensor, nn, optim
 from manyheads.core.tensors import Batch
 from manyheads.core.values import StepRecord, derived_seed
 from manyheads.data.batches import TrainingData, parts
+from manyheads.study.spec import TrainingSettings
 from manyheads.study.steps import Layout
 from manyheads.training.model import MultiTaskModel
 from manyheads.training.optimizer import set_learning_rate
@@ -37,7 +38,7 @@ def train(
     optimizer: optim.Optimizer,
     *,
     seed: int,
-    settings: Mapping[str, Any],
+    settings: TrainingSettings,
     start: int = 0,
 ) -> Iterator[StepRecord]:
     """Train along a layout, and yield a record after each update.
@@ -53,7 +54,7 @@ def train(
         if step in layout.changes:
             _change(model, optimizer, layout, step, seed)
         first, end = layout.schedule(step)
-        rate = set_learning_rate(optimizer, step, first, end, warmup=settings["warmup"], schedule=settings["schedule"])
+        rate = set_learning_rate(optimizer, step, first, end, warmup=settings.warmup, schedule=settings.schedule)
         batches = {task: data[task].batch(used[task]) for task in tasks}
         used.update(tasks)
 
@@ -61,7 +62,7 @@ def train(
         torch.manual_seed(derived_seed(seed, "dropout", step))
         losses, padding, flops = _backward(model, batches, data, weighting, settings)
         _check(losses, batches, step)
-        _clip(optimizer, settings["clip"], step, losses, batches)
+        _clip(optimizer, settings.clip, step, losses, batches)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         weighting.after_step(lambda now=batches, at=step: _again(model, now, weighting, seed, at, settings))
@@ -85,20 +86,20 @@ def _backward(
     batches: Mapping[str, Batch],
     data: Mapping[str, TrainingData],
     weighting: Weighting,
-    settings: Mapping[str, Any],
+    settings: TrainingSettings,
 ) -> tuple[dict[str, float], int, float]:
     """Fill `.grad`, and return each task's loss, how many tokens of padding were computed, and the operations.
 
     With accumulation, a batch is computed in parts that weigh by how many of its targets they hold.
     """
-    number = settings["accumulation"]
+    number = settings.accumulation
     pieces = {task: parts(batch, number, data[task].examples) for task, batch in batches.items()}
     totals: dict[str, Tensor] = {}
     padding, flops = 0, 0.0
     for index in range(max(len(piece) for piece in pieces.values())):
         now = {task: piece[index] for task, piece in pieces.items() if index < len(piece)}
         shares = {task: _labelled(batch) / max(1, _labelled(batches[task])) for task, batch in now.items()}
-        with autocast(settings["precision"]):
+        with autocast(settings.precision):
             found = model(now, separate=weighting.separate_passes)
         losses = {task: loss * shares[task] if number > 1 else loss for task, loss in found.items()}
         weighting.backward(losses, model.shared_parameters())
@@ -139,11 +140,11 @@ def _again(
     weighting: Weighting,
     seed: int,
     step: int,
-    settings: Mapping[str, Any],
+    settings: TrainingSettings,
 ) -> dict[str, Tensor]:
     """The losses of the same batches under the same dropout masks and the new parameters."""
     torch.manual_seed(derived_seed(seed, "dropout", step))
-    with torch.no_grad(), autocast(settings["precision"]):
+    with torch.no_grad(), autocast(settings.precision):
         return model(batches, separate=weighting.separate_passes)
 
 

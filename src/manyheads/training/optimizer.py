@@ -1,10 +1,12 @@
 """Optimizers with decoupled weight decay, and the learning rate over the true number of steps."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn, optim
+
+from manyheads.study.spec import Optimizer
 
 
 class DecoupledAdamax(optim.Adamax):
@@ -29,15 +31,13 @@ class DecoupledAdamax(optim.Adamax):
         return result
 
 
-def optimizer_for(
-    model: nn.Module, weighting: nn.Module, settings: Mapping[str, Any], learning_rate: float
-) -> optim.Optimizer:
+def optimizer_for(model: nn.Module, weighting: nn.Module, settings: Optimizer, learning_rate: float) -> optim.Optimizer:
     """The optimizer of a run. Biases, normalisation and the weighting's own parameters have no weight decay.
 
-    :param settings: As in a study: `name` (adamw, adamax, sgd) and what it takes.
+    :param settings: As a study names it.
     """
-    given = {key: value for key, value in settings.items() if key != "name"}
-    decay = given.pop("weight_decay", 0.0)
+    given = settings.model_dump(exclude={"name", "weight_decay"})
+    decay = settings.weight_decay
     groups = [
         {"params": [p for n, p in _trained(model) if _decays(n, p)], "weight_decay": decay},
         {"params": [p for n, p in _trained(model) if not _decays(n, p)], "weight_decay": 0.0},
@@ -48,8 +48,6 @@ def optimizer_for(
         groups.append({"params": own, "weight_decay": 0.0, "lr": rate})
     if "epsilon" in given:
         given["eps"] = given.pop("epsilon")
-    if "betas" in given:
-        given["betas"] = tuple(given["betas"])
     # The fused kernels read and write every number once; on a CPU that is several times as fast. That of SGD fails with
     # momentum when some parameters have their first gradient (a task's head) and others had theirs before.
     fused = not given.get("momentum")
@@ -58,7 +56,7 @@ def optimizer_for(
         "adamax": lambda: DecoupledAdamax(groups, lr=learning_rate, **given),
         "sgd": lambda: optim.SGD(groups, lr=learning_rate, fused=fused, **given),
     }
-    optimizer = make[settings["name"]]()
+    optimizer = make[settings.name]()
     for group in optimizer.param_groups:
         group["peak"] = group["lr"]
     return optimizer

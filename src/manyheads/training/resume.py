@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn, optim
 
 from manyheads.core.values import StepRecord
+from manyheads.study.spec import CheckpointInterval
 from manyheads.training import checkpoint
 from manyheads.training.checkpoint import Checkpoint
 
@@ -22,10 +23,10 @@ class Resume:
     :param folder: The run's folder.
     :param metrics: The file of its steps, which goes with the checkpoints.
     :param identity: What the run is (settings, data, version) and where (fingerprint), kept with each checkpoint.
-    :param every: How often one is written: `{"minutes": 10}` or `{"steps": 500}`.
+    :param every: How often one is written.
     """
 
-    def __init__(self, folder: Path, metrics: Path, identity: Mapping[str, Any], every: Mapping[str, float]) -> None:
+    def __init__(self, folder: Path, metrics: Path, identity: Mapping[str, Any], every: CheckpointInterval) -> None:
         self.folder, self.metrics, self.identity, self.every = folder / FOLDER, metrics, identity, every
         self.notes: list[str] = []
         self.spent = 0.0
@@ -51,9 +52,9 @@ class Resume:
 
     def due(self, step: int) -> bool:
         """Whether it is time for a checkpoint after so many steps."""
-        if "steps" in self.every:
-            return step % int(self.every["steps"]) == 0
-        return time.monotonic() - self._last >= 60 * self.every["minutes"]
+        if self.every.steps:
+            return step % self.every.steps == 0
+        return time.monotonic() - self._last >= 60 * (self.every.minutes or 0)
 
     def save(self, step: int, model: nn.Module, weighting: nn.Module, optimizer: optim.Optimizer) -> None:
         """Write a checkpoint.

@@ -56,11 +56,11 @@ def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dic
     keep_freed_memory()
     record = {
         "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
-        "settings": run_settings(run, workshop), "fingerprint": fingerprint(precision(run.arm.training["precision"])),
+        "settings": run_settings(run, workshop), "fingerprint": fingerprint(precision(run.arm.training.precision)),
     }  # fmt: skip
     identity = {key: record[key] for key in ("version", "settings", "fingerprint")}
     identity["data"] = {task: workshop.tasks[task].summary["hash"] for task in run.tasks}
-    resume = Resume(folder, folder / METRICS, identity, run.arm.training["checkpoint"])
+    resume = Resume(folder, folder / METRICS, identity, run.arm.training.checkpoint)
     try:
         record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, resume, progress)}
     except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # with a broken pipe nobody is left to tell
@@ -127,7 +127,7 @@ def _trained_and_scored(
     model.save(folder / "model")
     write_card(folder / "model", run, result["scores"])
     result["files"] |= {f"model/{path.name}": digest(path) for path in sorted((folder / "model").glob("*.safetensors"))}
-    kind = precision(run.arm.training["precision"])
+    kind = precision(run.arm.training.precision)
     return {
         **result,
         "cost": _cost(trained, steps, tasks, model, seconds) | {"peak_flops_per_second": peak_flops(kind)},
@@ -139,13 +139,13 @@ def _train(
     resume: Resume, stopping: Stopping, progress: Progress,
 ) -> tuple[list[StepRecord], Callable[[], None]]:  # fmt: skip
     """Train, and return a record of each step, and what saves the state in which training left everything."""
-    settings = {**run.arm.training, "precision": precision(run.arm.training["precision"])}
+    settings = run.arm.training.model_copy(update={"precision": precision(run.arm.training.precision)})
     # Words that no example holds are not trained; see Encoder.narrow.
     model.narrow(reduce(np.union1d, [vocabulary(one.examples) for one in data.values()]))
     choice = Choice("fixed") if run.arm.alone else run.arm.weighting
     weighting_class: Any = registry.load("weighting", choice.name, workshop.code)
     weighting = weighting_class(run.tasks, **choice.settings)
-    optimizer = optimizer_for(model, weighting, settings["optimizer"], settings["learning_rate"])
+    optimizer = optimizer_for(model, weighting, settings.optimizer, settings.learning_rate)
     records = resume.start(model, weighting, optimizer)
 
     def save() -> None:
@@ -159,7 +159,7 @@ def _train(
             records.append(record)
             file.write(json.dumps(asdict(record)) + "\n")
             progress(record.step + 1, len(steps.steps), "training")
-            if weighting.needs_scores and (record.step + 1) % settings["scores_every"] == 0:
+            if weighting.needs_scores and (record.step + 1) % settings.scores_every == 0:
                 alive = partial(progress, record.step + 1, len(steps.steps), "training")
                 weighting.hear(_selection_scores(run, workshop, model, alive))
                 model.train()
@@ -178,7 +178,7 @@ def _selection_scores(
         table = workshop.tasks[task].selection
         assert table is not None
         examples = workshop.examples(model, run.arm.encoder, task, "selection", table)
-        answers = predict(model, {task: examples}, precision(run.arm.training["precision"]), alive=alive)[task]
+        answers = predict(model, {task: examples}, precision(run.arm.training.precision), alive=alive)[task]
         head = model.head(task)
         heard[task] = scores(head.measures(answers, Gold(table)))[head.metric] or 0.0
     return heard
@@ -197,7 +197,7 @@ def _scored(
             examples = workshop.examples(model, run.arm.encoder, task, "reported", given.reported)
             lost["reported"] = workshop.lost(model, run.arm.encoder, task, "reported", given.reported)
             gold = Gold(given.reported)
-            answers = predict(model, {task: examples}, precision(run.arm.training["precision"]), alive=alive)[task]
+            answers = predict(model, {task: examples}, precision(run.arm.training.precision), alive=alive)[task]
             measures = head.measures(answers, gold)
             kinds = {name: measure.kind for name, measure in measures.items()}
             result["scores"][task] = scores(measures)
@@ -278,12 +278,12 @@ def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
     }  # fmt: skip
     methods = () if arm.alone else ("sampling", "weighting", "sharing")
     shared = {family: resolved(family, getattr(arm, family)) for family in methods}
-    budget = {"match": "steps", "steps": len(workshop.layout(run).steps)} if arm.match else dict([arm.budget])
+    budget = {"match": "steps", "steps": len(workshop.layout(run).steps)} if arm.match else dict([arm.budget.given])
     return {
         "seed": run.seed,
         "models": "one per task" if arm.alone else "joint",
         "encoder": workshop.described(arm.encoder),
-        "training": {key: value for key, value in arm.training.items() if key != "checkpoint"},
+        "training": arm.training.model_dump(mode="json", exclude={"checkpoint"}),
         "budget": budget,
         "tasks": tasks,
         **shared,
