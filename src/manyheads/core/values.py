@@ -18,6 +18,8 @@ Example = Mapping[str, Any]
 """A row of a dataset: column to value."""
 Answer = dict[str, Any]
 """What a head answers to an example, as plain JSON values."""
+Options = Mapping[str, Any]
+"""The settings of a method, those left at their defaults too: name to value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class MultipleChoice(PooledHead):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
-    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens (see `PooledHead`).
+    :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     """
 
     columns = ("text", "choices", "label")

@@ -5,7 +5,7 @@ https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3; `run_squad.py` of google
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from torch import Tensor
@@ -155,7 +155,7 @@ class Span(Head):
         spans = [span for span in golds if span is not None and span[1] - span[0] < self.max_answer]
         return any(end < cut.ends[cut.owners[start]] for start, end in spans)
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """How many answers lie in no window, and the share of questions whose gold answer can be decoded at all."""
         asked = lost = reachable = 0
         for example in examples:

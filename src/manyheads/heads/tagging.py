@@ -5,7 +5,7 @@ https://arxiv.org/abs/1810.04805, section 5.3.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ class Tagging(Head):
         metadata["unknown"] = classes.count(IGNORED)
         return Encoded(given.inputs, tuple(targets.tolist()), metadata, given.truncated)
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """How many words there are, how many sentences were read in windows, how many tags are none of the labels."""
         words = windowed = unknown = 0
         for example in examples:
