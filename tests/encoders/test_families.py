@@ -10,6 +10,7 @@ from tiny_encoders import FAMILIES, SIZES, make_family
 from torch.testing import assert_close
 from transformers import AutoModel, AutoTokenizer
 
+from conftest import STUDY
 from manyheads import registry
 from manyheads.analyses._piece_gradients import piece_gradients
 from manyheads.analyses._sequences import flat
@@ -22,11 +23,16 @@ from manyheads.datasets.small_world import SmallWorld
 from manyheads.encoders import _pretrained_checks
 from manyheads.encoders.pretrained import Pretrained
 from manyheads.inference import replies
+from manyheads.runner import run_study
+from manyheads.study.estimate import planned
+from manyheads.study.parser import read_study
 from manyheads.study.spec import AdamW, TrainingSettings
-from manyheads.study.steps import Layout
+from manyheads.study.steps import Layout, runs
+from manyheads.study.tasks import read_tasks
 from manyheads.training.loop import train
 from manyheads.training.model import MultiTaskModel, build_model, open_model
 from manyheads.training.optimizer import optimizer_for
+from manyheads.training.workshop import Workshop
 
 TEXTS = ["The ferry sails at noon.", "A naïve fox: 東京 [SEP] <s>, then  two spaces\nand a line.", "", "  Soup 12"]
 HEADS = {"food": ("food_sentiment", "classification", 48), "asked": ("questions", "span", 60)}
@@ -44,6 +50,12 @@ def kind(request) -> str:
 
 def opened(folder: Path, **settings) -> Pretrained:
     return Pretrained(Places(folder), model=str(folder), **settings)
+
+
+@pytest.fixture(scope="module")
+def encoders(folders) -> dict[str, Pretrained]:
+    """For tests that change nothing."""
+    return {kind: opened(folder).eval() for kind, folder in folders.items()}
 
 
 def facts_of(folder: Path, **settings):
@@ -75,8 +87,8 @@ def test_check_says_what_the_encoder_is(kind, folders):
         assert facts.whole == encoder.whole and bool(facts.whole) == (kind not in _pretrained_checks.PACKED)
 
 
-def test_operations_are_two_for_each_weight_and_pair_of_tokens(kind, folders):
-    encoder = opened(folders[kind])
+def test_operations_are_two_for_each_weight_and_pair_of_tokens(kind, encoders):
+    encoder = encoders[kind]
     layers = [(name, p) for name, p in encoder.inner.named_parameters() if p.ndim > 1 and "pooler" not in name]
     weights = sum(p.numel() for name, p in layers if "embeddings" not in name and "relative_attention" not in name)
     pairs = 2 * 32 * 3 * 6**2
@@ -87,8 +99,8 @@ def test_operations_are_two_for_each_weight_and_pair_of_tokens(kind, folders):
     assert encoder.flops([6]) == 2 * (weights * 6 + pairs)
 
 
-def test_the_longest_sequence_fits_and_no_longer_one(kind, folders):
-    encoder = opened(folders[kind]).eval()
+def test_the_longest_sequence_fits_and_no_longer_one(kind, encoders):
+    encoder = encoders[kind]
     longest = encoder.tokenizer.max_length
 
     def states(length: int):
@@ -101,8 +113,8 @@ def test_the_longest_sequence_fits_and_no_longer_one(kind, folders):
             states(longest + 1)
 
 
-def test_states_are_those_of_transformers(kind, folders):
-    encoder, reference = opened(folders[kind]).eval(), AutoModel.from_pretrained(folders[kind]).eval()
+def test_states_are_those_of_transformers(kind, folders, encoders):
+    encoder, reference = encoders[kind], AutoModel.from_pretrained(folders[kind]).eval()
     tokenizer = AutoTokenizer.from_pretrained(folders[kind])
     texts = ["Soup.", "The small fox laughed at the dreadful waiter in the warm den.", "Where is it?", "In a den."]
     tokens = tokens_of(encoder, *texts)
@@ -122,15 +134,15 @@ def test_states_are_those_of_transformers(kind, folders):
     assert encoder.packed == (kind in _pretrained_checks.PACKED and not plain())
 
 
-def test_pieces_cover_the_words_and_no_space(kind, folders):
-    tokenizer, text = opened(folders[kind]).tokenizer, "The ferry sails at noon"
+def test_pieces_cover_the_words_and_no_space(kind, encoders):
+    tokenizer, text = encoders[kind].tokenizer, "The ferry sails at noon"
     (pieces,) = tokenizer.pieces([text])
     covered = {at for start, end in pieces.offsets.tolist() for at in range(start, end)}
     assert covered == {at for at, sign in enumerate(text) if sign != " "}
 
 
-def test_joined_sequences_are_those_of_the_tokenizer(kind, folders):
-    encoder = opened(folders[kind])
+def test_joined_sequences_are_those_of_the_tokenizer(kind, folders, encoders):
+    encoder = encoders[kind]
     tokenizer, theirs = encoder.tokenizer, AutoTokenizer.from_pretrained(folders[kind])
     first, second = (pieces.ids for pieces in tokenizer.pieces(["a small fox", "laughed"]))
     for given, texts in [((first,), ("a small fox",)), ((first, second), ("a small fox", "laughed"))]:
@@ -192,8 +204,8 @@ def test_it_trains_is_saved_opens_and_predicts(kind, folders, tables, tmp_path):
     )
 
 
-def test_half_precision_is_near(kind, folders):
-    encoder = opened(folders[kind]).eval()
+def test_half_precision_is_near(kind, encoders):
+    encoder = encoders[kind]
     tokens = tokens_of(encoder, "Soup.", "The small fox laughed at the waiter.", "Where?", "In a den.")
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         half = encoder(tokens).last.float()
@@ -225,6 +237,24 @@ def test_sharing_that_calls_layers_is_refused_by_name(kind, folders, tables):
     )
 
 
+def test_check_and_run_refuse_and_say_the_same(folders, tmp_path):
+    path = tmp_path / "study.toml"
+    text = STUDY.format(tiny=folders["distilbert"]).replace("max_length = 96", "max_length = 60")
+    text = text.replace("seeds    = [1, 2]", "seeds = [1]").replace("steps = 6", "steps = 1")
+    path.write_text(f'{text}sharing = {{ name = "sluice" }}\n', "utf-8")
+    with pytest.raises(StudyError) as error:
+        planned(path, None, None)
+    assert str(error.value).startswith(
+        'sharing: it calls an encoder\'s layers one by one. Found "sluice". A distilbert'
+    )
+    path.write_text(text, "utf-8")
+    assert planned(path, None, None)["minutes"] > 0
+    study, said = read_study(path), []
+    workshop = Workshop(study, read_tasks(study, None), None, None)
+    run_study._check_models(workshop, runs(study), 0, said.append)
+    assert said == ["encoder: distilbert: computed with padding, which is slower (docs/encoders.md)"]
+
+
 def test_a_user_is_told_of_the_slow_way(kind, folders, monkeypatch):
     monkeypatch.delenv("MANYHEADS_PLAIN", raising=False)
     slow = [f"{kind}: computed with padding, which is slower (docs/encoders.md)"]
@@ -240,10 +270,11 @@ def test_weights_of_padding_never_matter(kind, folders):
     texts = ["Soup.", "The small fox laughed at the dreadful waiter in the warm den.", "Where is it?", "In a den."]
     tokens = tokens_of(encoder, *texts)
     size = tokens.lengths[0]
-    encoder(tokens).last[:size].square().sum().backward()
+    weights = torch.randn(size, 32, generator=torch.Generator().manual_seed(0))
+    (encoder(tokens).last[:size] * weights).sum().backward()
     beside = {name: p.grad.clone() for name, p in encoder.inner.named_parameters() if p.grad is not None}
     encoder.zero_grad()
-    encoder(Tokens(tokens.ids[:size], tokens.token_types[:size], (size,))).last.square().sum().backward()
+    encoder(Tokens(tokens.ids[:size], tokens.token_types[:size], (size,))).last.mul(weights).sum().backward()
     for name, parameter in encoder.inner.named_parameters():
         if parameter.grad is not None:
             assert_close(
