@@ -15,7 +15,7 @@ test: .venv/ready
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: .venv/ready
-	$(BIN)/pytest -n 2 --dist loadfile
+	MANYHEADS_FUZZ=300 $(BIN)/pytest -n 2 --dist loadfile
 
 # Also builds the wheel, and installs it into an environment without torch.
 check: .venv/ready

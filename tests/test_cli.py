@@ -71,6 +71,7 @@ def test_another_study_does_not_mix_with_a_finished_one(done, tmp_path):
     assert "was trained with training.learning_rate = 0.001. Found 0.0001 in the study. Use --fresh" in err
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_study_are_the_same_bits(done, tmp_path):
     assert call("run", done / "little.toml", "--out", tmp_path / "again", "--workers", 2)[0] == 0
     weights = sorted(path.relative_to(done / "out") for path in (done / "out").rglob("*.safetensors"))

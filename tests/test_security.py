@@ -402,6 +402,7 @@ socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 """
 
 
+@pytest.mark.slow
 def test_check_and_run_do_without_a_network(study_file, tmp_path):
     """With a local encoder and data of our own nothing is even tried, though the library is not told to be offline."""
     log, site = tmp_path / "tried", tmp_path / "site"

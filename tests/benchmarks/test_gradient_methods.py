@@ -51,6 +51,7 @@ def test_forward_is_the_models(benchmark, tiny):
     assert_close(benchmark.forward(model, batches)[0], model(batches, separate=True))
 
 
+@pytest.mark.slow
 def test_quick_run_writes_every_figure(benchmark, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gradient_methods.py", "--quick", "--json", str(tmp_path / "found.json")])
     benchmark.main()

@@ -115,6 +115,7 @@ def test_rounds_take_turns_and_the_slowest_stops_early(monkeypatch, tmp_path):
     assert [len(rounds) for rounds in found["results"]["rounds"].values()] == [3, 3, 3, 3, 2]
 
 
+@pytest.mark.slow
 def test_a_contestant_runs_by_itself(hub, small, tmp_path):
     """As the benchmark starts it: a fresh process, one line of JSON."""
     given = ["manyheads", "--precision", "bf16", "--share", "0.01", "--hub", str(hub), "--peers", str(tmp_path)]

@@ -33,6 +33,7 @@ def started(study: Path, folder: Path, number: int, stuck_in: str = "") -> tuple
     return commands, start
 
 
+@pytest.mark.slow
 def test_four_commands_on_24_runs_do_each_once(study_file, tmp_path):
     text = study_file.read_text().replace("seeds    = [1, 2]", "seeds = [1, 2, 3, 4, 5, 6, 7, 8]")
     study_file.write_text(text.replace("steps = 6", "steps = 3"))
@@ -154,6 +155,7 @@ def stuck(study_file, tmp_path):
     return study_file, tmp_path / "code", tmp_path / "hangs"
 
 
+@pytest.mark.slow
 def test_a_run_that_hangs_has_failed_and_the_others_go_on(stuck, tmp_path, monkeypatch):
     """By a clock on which an hour goes by at each look as long as the run hangs, and none after that."""
     path, code, hangs = stuck
@@ -185,6 +187,7 @@ def alive(process: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM], [signal.SIGKILL]])
 @pytest.mark.usefixtures("hears_interrupts")
 def test_a_signal_ends_a_command_and_leaves_no_process(study_file, tmp_path, signals):

@@ -239,7 +239,7 @@ def _score(head: str, *names: str) -> Run:
         paths = [folder / name for name in names]
         for place, path in enumerate(paths):
             path.write_bytes(parts[min(place, len(parts) - 1)])
-        return score_files(head, *paths)
+        return score_files(head, *paths[:2], **dict(zip(["null_odds"], paths[2:], strict=False)))
 
     return run
 

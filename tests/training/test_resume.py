@@ -43,7 +43,10 @@ def killed_at(steps: set[int]):
     return progress
 
 
-@pytest.mark.parametrize("arm", ARMS)
+ONE = "accumulating"
+
+
+@pytest.mark.parametrize("arm", [ONE, *(pytest.param(arm, marks=pytest.mark.slow) for arm in ARMS if arm != ONE)])
 def test_killed_and_taken_up_equals_uninterrupted(study_of, tmp_path, arm):
     run, workshop = opened(study_of(arm))
     record = run_once(run, workshop, tmp_path / "whole", lambda *_: None)
@@ -141,6 +144,7 @@ def test_another_machine_is_said(study_of, tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ["listening", "accumulating"])
 def test_killed_at_every_point_of_a_save_costs_only_time(study_of, tmp_path, monkeypatch, arm):
     run, workshop = opened(study_of(arm))
