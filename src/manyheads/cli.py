@@ -192,6 +192,9 @@ def score(
         Path, typer.Option("--predictions", help="What was answered: JSON lines, or what the script reads.")
     ],
     null_odds: Annotated[Path | None, typer.Option("--null-odds", help="JSON {id: number}, SQuAD 2.0 only.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="A label; all of them in their order, where it matters.")
+    ] = None,
     code: Code = None,
     as_json: Json = False,
 ) -> None:
@@ -199,7 +202,7 @@ def score(
     with _problems_shown(as_json):
         from manyheads.scoring import score_files
 
-        found = score_files(head, gold, predictions, null_odds=null_odds, code=code)
+        found = score_files(head, gold, predictions, null_odds=null_odds, label=label or None, code=code)
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return

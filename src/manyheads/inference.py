@@ -22,7 +22,7 @@ MOST = 20
 """Problems shown before giving up."""
 
 
-def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = None) -> Iterator[dict[str, Any]]:
+def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = None) -> Iterator[Answer]:
     """One line for each line of the file: with one task its answer, with several a table of answers by task.
 
     :param file: A path, or "-" for standard input.
@@ -35,20 +35,20 @@ def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = Non
             yield from answers(opened, tasks, lines)
 
 
-def replies(model: MultiTaskModel, tasks: Sequence[str], questions: Iterable[Any]) -> list[dict[str, Any]]:
+def replies(model: MultiTaskModel, tasks: Sequence[str], questions: Iterable[Any]) -> list[Answer]:
     """The same for questions that are Python values: what a line would hold, or a text alone.
 
     :raises StudyError: If a task is not in the model, or questions are not what the heads ask for.
     """
     _check_tasks(model, tasks, "task")
-    problems, lines = list[Problem](), list[dict[str, Any]]()
+    problems, lines = list[Problem](), list[Example]()
     for number, question in enumerate(questions, 1):
         example = {"text": question} if isinstance(question, str) else question
         found = _checked(example, f"question {number}", str(number), model, tasks)
-        if isinstance(found, dict):
-            lines.append(found)
-        else:
+        if isinstance(found, list):
             problems += found
+        else:
+            lines.append(found)
     if problems:
         raise StudyError(problems[:MOST])
     parts = (lines[start : start + CHUNK] for start in range(0, len(lines), CHUNK))
@@ -75,7 +75,7 @@ def _opened(file: str) -> TextIO:
         raise StudyError([problem]) from error
 
 
-def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[str]) -> Iterator[Example]:
     problems: list[Problem] = []
     try:
         for number, line in enumerate(iter(lambda: stream.readline(LONGEST + 1), ""), 1):
@@ -86,10 +86,10 @@ def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[
                 problems.append(Problem(f"{file}:{number}", what, shown(line), "Write one object in each line."))
                 break
             found = _example(line, f"{file}:{number}", model, tasks)
-            if isinstance(found, dict):
-                yield found
-            else:
+            if isinstance(found, list):
                 problems += found
+            else:
+                yield found
             if len(problems) >= MOST:
                 break
     except UnicodeDecodeError as error:
@@ -98,7 +98,7 @@ def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[
         raise StudyError(problems)
 
 
-def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str]) -> dict[str, Any] | list[Problem]:
+def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str]) -> Example | list[Problem]:
     try:
         example = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -110,7 +110,7 @@ def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str])
 
 def _checked(
     example: Any, where: str, number: str, model: MultiTaskModel, tasks: Sequence[str]
-) -> dict[str, Any] | list[Problem]:
+) -> Example | list[Problem]:
     """A question with an id, its number if it has none; or what is wrong with it."""
     if not isinstance(example, dict):
         return [Problem(where, "should be a JSON object", shown(example), 'For example {"text": "A fine film."}')]
@@ -133,9 +133,9 @@ def _asked(model: MultiTaskModel, task: str) -> list[str]:
     return [name for name in head.asked if name in trained]
 
 
-def _chunks(examples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
     """Lines to answer together. A mistake further down never costs the answers to the lines above it."""
-    chunk: list[dict[str, Any]] = []
+    chunk: list[Example] = []
     refused: StudyError | None = None
     try:
         for example in examples:
@@ -169,7 +169,7 @@ class _CutOnce:
 
 def answers(
     model: MultiTaskModel, tasks: Sequence[str], lines: Sequence[Example], precision: str = "fp32"
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Answer]:
     """The answers to lines that were found to be what the heads ask for; see `answer`. Gold labels are not looked at.
 
     Each text is tokenised once, and tasks that ask about the same sequences share one pass of the encoder.

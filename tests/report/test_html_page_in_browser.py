@@ -11,9 +11,9 @@ import results_example
 from browser import CHROMIUM
 from waiting import LIMIT
 
-from manyheads.analyses import Column, Finding, Grid, Marked
+from manyheads.analyses import Column, DataTable, HighlightedText, Section
 from manyheads.report import drawing, html_page
-from manyheads.runner.analysis_sections import told
+from manyheads.runner.analysis_sections import section_entry
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, which is not installed")
 pypdf = pytest.importorskip("pypdf", reason="needs the package pypdf, which is not installed")
@@ -39,14 +39,16 @@ def analysis() -> dict:
     """What an analysis found: a sentence, a long table with long texts and marks, a figure."""
     long = "The soup was cold, but the waiter was kind, and so we stayed for another hour. " * 4
     verdicts = ["helps", "hurts", "no difference", "cannot tell"]
-    rows = [[f"example-{row}", Marked(long, 4, 8), row / 20 - 0.4, verdicts[row % 4]] for row in range(20)]
+    rows = [[f"example-{row}", HighlightedText(long, 4, 8), row / 20 - 0.4, verdicts[row % 4]] for row in range(20)]
     columns = ["id", "text", Column("change", "gain"), Column("verdict", "verdict")]
     with drawing.house_look():
         sheet = drawing.new_sheet(60)
         sheet.text(0.1, 0.5, "drawn")
         figure = drawing.finish(sheet, "counts", "Counts", "Read it from left to right.", "Counts of each kind")
-    finding = Finding("Changed answers", "20 answers changed.", ["One text.", Grid("changed", columns, rows), figure])
-    return told("changed_answers", finding)[0]
+    section = Section(
+        "Changed answers", "20 answers changed.", ["One text.", DataTable("changed", columns, rows), figure]
+    )
+    return section_entry("changed_answers", section)[0].model_dump(mode="json")
 
 
 @pytest.fixture(scope="module")

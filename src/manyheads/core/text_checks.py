@@ -2,13 +2,12 @@
 (`heads/_*_checks.py`) share it."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Any
 
 from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, shown
-from manyheads.core.values import Example, Table
+from manyheads.core.values import Example, Options, Table
 
 LIMIT = 20
 """Problems of one split that are shown."""
@@ -70,7 +69,7 @@ def _text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
             yield Problem(record(table, where, row), what, shown(text), remedy)
 
 
-def text_lengths(examples: Sequence[Example], counter: PieceCounter, settings: Mapping[str, Any]) -> list[list[int]]:
+def text_lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long the sequence of each example is: its `text`, with its `text_pair` if it has one, cut to `max_length`."""
     given = [(example["text"], example.get("text_pair")) for example in examples]
     texts = [[first] if second is None else [first, second] for first, second in given]
@@ -84,12 +83,12 @@ def pieces_of(texts: Sequence[str], counter: PieceCounter) -> dict[str, int]:
     return dict(zip(distinct, counter.pieces(distinct), strict=True))
 
 
-def fitted(pieces: int, counter: PieceCounter, pair: bool, settings: Mapping[str, Any]) -> int:
+def fitted(pieces: int, counter: PieceCounter, pair: bool, settings: Options) -> int:
     """How long a sequence of so many pieces of text is with its special tokens, cut to `max_length`."""
     return min(pieces + counter.special(pair), settings["max_length"])
 
 
-def window_lengths(pieces: int, taken: int, settings: Mapping[str, Any]) -> list[int]:
+def window_lengths(pieces: int, taken: int, settings: Options) -> list[int]:
     """How long the windows over so many pieces of text are, of `max_length` each, the next `stride` pieces on.
 
     :param taken: How much of every window other pieces and special tokens take.

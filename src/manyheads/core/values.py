@@ -18,6 +18,8 @@ Example = Mapping[str, Any]
 """A row of a dataset: column to value."""
 Answer = dict[str, Any]
 """What a head answers to an example, as plain JSON values."""
+Options = Mapping[str, Any]
+"""The settings of a method, those left at their defaults too: name to value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,11 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
-    """A text of which a part is marked, such as the answer in its context: the characters from `start` to before `end`.
+class HighlightedText:
+    """A text with a highlighted part, such as a context and the answer in it.
 
-    Nothing is marked if the two are equal.
+    :param start: The first highlighted character.
+    :param end: The character after the last one; equal to `start` if nothing is highlighted.
     """
 
     text: str

@@ -37,7 +37,7 @@ from torch.nn import functional
 from manyheads.core.problems import Problem
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import is_text
-from manyheads.core.values import Answer, Encoded, Example, Marked, Measure, Table, Tokenizer
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
 from manyheads.metrics.score_files import Scores, score_rows
 
 IGNORED = -100
@@ -110,7 +110,7 @@ class Head(nn.Module):
         """The answer to each example, what is predicted first."""
         raise NotImplementedError
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """What encoding lost, beside `Encoded.truncated`, as the report should show it. Nothing by default.
 
         :param examples: A whole split, read from disk as one iterates: go through it once, and keep none of them.
@@ -128,19 +128,26 @@ class Head(nn.Module):
         return {}
 
     @classmethod
-    def score(cls, gold: Path, predictions: Path) -> Scores:
+    def score(cls, gold: Path, predictions: Path, *, label: Sequence[str] | None = None) -> Scores:
         """The metrics of a file of predictions that any program wrote, as `manyheads score` prints them.
 
         By default both files are JSON lines with an `id`, the gold file with the columns of `gold` beside it, the other
         with what `decode` answers; `measures` scores them. A head may read other files, and score what is missing.
 
+        :param label: The labels in their order, if it matters; by default those that occur, in alphabetical order.
         :raises StudyError: With everything in the files that cannot be read or scored.
         """
-        return score_rows(gold, predictions, cls.gold, lambda labels, *pair: cls(1, labels).measures(*pair))
+
+        def measures(
+            labels: list[str] | None, answers: Sequence[Answer], rows: Sequence[Example]
+        ) -> dict[str, Measure]:
+            return cls(1, label or labels).measures(answers, rows)
+
+        return score_rows(gold, predictions, cls.gold, measures)
 
     # ---- What a person reads ----
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         """What an example asks: heading to text."""
         return {name.replace("_", " ").capitalize(): _text(example[name]) for name in self.asked if name in example}
 
@@ -191,7 +198,7 @@ class PooledHead(Head):
         """[S, outputs] of each sequence."""
         return self.output(self.dropout(states.pooled(self.pooling)))
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         second = {} if example.get("text_pair") is None else {"Second text": example["text_pair"]}
         return {"Text": example["text"], **second}
 

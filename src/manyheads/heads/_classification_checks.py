@@ -1,19 +1,18 @@
 """What a classification asks of its labels and its data, and how its predictions are scored; no torch."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from manyheads.core.problems import Problem, shown
 from manyheads.core.text_checks import first, record, text_lengths, texts_problems
-from manyheads.core.values import Table
+from manyheads.core.values import Options, Table
 from manyheads.metrics.score_files import score_labels
 
 lengths = text_lengths
 score = score_labels
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     names = list(labels or [])
     if len(names) < 2:
@@ -24,7 +23,7 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return None
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
     return first(_labels(table, where), texts_problems(table, ("text", "text_pair"), where))
 

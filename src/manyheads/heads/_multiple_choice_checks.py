@@ -1,28 +1,28 @@
 """What a multiple choice asks of its data, and how its predictions are scored; no torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, shown
 from manyheads.core.text_checks import first, fitted, pieces_of, record, texts_problems
-from manyheads.core.values import Example, Table
+from manyheads.core.values import Example, Options, Table
 from manyheads.metrics.score_files import score_labels
 
 score = score_labels
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Any labels and settings will do: questions have their own choices."""
     return None
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
     return first(_choices(table, where), texts_problems(table, ("text",), where))
 
 
-def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Mapping[str, Any]) -> list[list[int]]:
+def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long each example's sequences are, one for each choice."""
     counts = pieces_of([text for one in examples for text in (one["text"], *one["choices"])], counter)
     return [

@@ -1,15 +1,14 @@
 """What a regression asks of its range and its data, and how its predictions are scored; no torch."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from manyheads.core.problems import Problem, shown
 from manyheads.core.text_checks import first, record, text_lengths, texts_problems
-from manyheads.core.values import Measure, Table
+from manyheads.core.values import Measure, Options, Table
 from manyheads.metrics.resampled import ranks
 from manyheads.metrics.score_files import Scores, is_number, missing_problems, read_labels, scored, stop
 
@@ -19,7 +18,7 @@ LARGEST = 1e100
 lengths = text_lengths
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     low, high = settings["low"], settings["high"]
     if (low is None) == (high is None) and (low is None or low < high):
@@ -28,7 +27,7 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return f"regression: low and high are not a range. Found low = {low}, high = {high}. {remedy}"
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
     numbers = _numbers(table, where, settings["low"], settings["high"]) if table.labelled else ()
     return first(numbers, texts_problems(table, ("text", "text_pair"), where))

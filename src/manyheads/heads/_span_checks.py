@@ -9,14 +9,14 @@ from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import read_json
 from manyheads.core.text_checks import first, pieces_of, record, texts_problems, window_lengths
-from manyheads.core.values import Example, Table
+from manyheads.core.values import Example, Options, Table
 from manyheads.metrics import squad
 from manyheads.metrics.score_files import Scores, is_number, missing_and_unknown, stop
 
 _REPAIR = "Correct answer_start, counted in characters from 0, or leave the record out."
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     for name in ("max_question", "max_answer", "nbest", "shown", "stride"):
         if settings[name] < 1:
@@ -24,7 +24,7 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return stride_problem(settings, settings["max_length"] - settings["max_question"])
 
 
-def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
+def stride_problem(settings: Options, room: int) -> str | None:
     """Windows with a gap between them would lose text: the stride may not exceed the room for the context."""
     stride, question, length = (settings[name] for name in ("stride", "max_question", "max_length"))
     if stride <= room:
@@ -36,13 +36,13 @@ def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
     )
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
     answers = _answers(table, where, settings["nullable"]) if table.labelled else ()
     return first(answers, texts_problems(table, ("question", "context"), where))
 
 
-def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Mapping[str, Any]) -> list[list[int]]:
+def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long each example's windows are.
 
     :raises StudyError: If windows would lie apart, now that it is known how many special tokens they hold.
@@ -215,7 +215,7 @@ def _mapping(value: Any, path: Path, problems: list[Problem], kind: type, words:
 
 
 def _odds_problems(
-    golds: Mapping[str, Any], given: Mapping[str, Any], odds: Mapping[str, Any], is_v2: bool, where: str
+    golds: Mapping[str, object], given: Mapping[str, object], odds: Mapping[str, object], is_v2: bool, where: str
 ) -> Iterator[Problem]:
     if not is_v2:
         yield Problem(where, "SQuAD v1.1 knows no null odds", "", "Leave --null-odds out.")

@@ -9,12 +9,12 @@ import numpy as np
 from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.text_checks import BLOCK, first, pieces_of, record, window_lengths
-from manyheads.core.values import Example, Measure, Table
+from manyheads.core.values import Example, Measure, Options, Table
 from manyheads.metrics.conlleval import are_chunk_tags, counts, misspelt
 from manyheads.metrics.score_files import Scores, read_labels, scored, stop
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     names = list(labels or [])
     if len(names) < 2:
@@ -33,7 +33,7 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return stride_problem(settings, settings["max_length"])
 
 
-def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
+def stride_problem(settings: Options, room: int) -> str | None:
     """Windows with a gap between them would lose words: the stride may not exceed the room."""
     if settings["stride"] <= room:
         return None
@@ -44,13 +44,13 @@ def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
     )
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
     tags = [_tags(table, where), _strangers(table, where)] if table.labelled else []
     return first(_words(table, where), *tags)
 
 
-def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Mapping[str, Any]) -> list[list[int]]:
+def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long each example's windows are.
 
     :raises StudyError: If windows would lie apart, now that it is known how many special tokens they hold.

@@ -31,7 +31,7 @@ class Classification(PooledHead):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
-    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens (see `PooledHead`).
+    :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     :param metric: The metric for selection and the headline.
     """
 

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from manyheads.core.problems import Problem
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import is_text
-from manyheads.core.values import Answer, Encoded, Example, Marked, Measure, Table, Tokenizer
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
 from manyheads.heads import PooledHead, mean_cross_entropy
 from manyheads.heads._multiple_choice_checks import problems
 from manyheads.heads._texts import fit, pieces_of
@@ -34,7 +34,7 @@ class MultipleChoice(PooledHead):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
-    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens (see `PooledHead`).
+    :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     """
 
     columns = ("text", "choices", "label")
@@ -92,7 +92,7 @@ class MultipleChoice(PooledHead):
         correct = [int(g["label"]) == p["choice"] for p, g in zip(predictions, gold, strict=True)]
         return {"accuracy": Measure("mean", np.array(correct, dtype=np.float64).reshape(-1, 1))}
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         return {"Text": example["text"], "Choices": " / ".join(example["choices"])}
 
     def show_answer(self, answer: Answer, example: Example) -> str:

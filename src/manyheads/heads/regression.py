@@ -30,12 +30,12 @@ class Regression(PooledHead):
 
     Metrics: pearson, spearman, and negative_mse, the squared error with its sign turned so that higher is better.
 
-    :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
-    :param dropout: On h, while training.
-    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens (see `PooledHead`).
     :param low: The lowest label there can be.
     :param high: The highest label there can be.
     :param metric: The metric for selection and the headline.
+    :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
+    :param dropout: On h, while training.
+    :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     """
 
     columns = ("text", "label")
@@ -46,12 +46,12 @@ class Regression(PooledHead):
         width: int,
         labels: Sequence[str] | None,
         *,
-        max_length: int = 128,
-        dropout: float = 0.1,
-        pooling: Literal["first", "mean"] = "first",
         low: float | None = None,
         high: float | None = None,
         metric: Literal["pearson", "spearman"] = "pearson",
+        max_length: int = 128,
+        dropout: float = 0.1,
+        pooling: Literal["first", "mean"] = "first",
     ) -> None:
         if problem := unfit(labels, {"low": low, "high": high}):
             raise ValueError(problem)

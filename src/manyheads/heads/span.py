@@ -5,7 +5,7 @@ https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3; `run_squad.py` of google
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch.nn import functional
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import LIMIT
-from manyheads.core.values import Answer, Encoded, Example, Marked, Measure, Pieces, Table, Tokenizer
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Pieces, Table, Tokenizer
 from manyheads.heads import IGNORED, Head, output_layer
 from manyheads.heads._question_words import question_words
 from manyheads.heads._span_checks import problems, stride_problem, unfit
@@ -155,7 +155,7 @@ class Span(Head):
         spans = [span for span in golds if span is not None and span[1] - span[0] < self.max_answer]
         return any(end < cut.ends[cut.owners[start]] for start, end in spans)
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """How many answers lie in no window, and the share of questions whose gold answer can be decoded at all."""
         asked = lost = reachable = 0
         for example in examples:
@@ -237,13 +237,13 @@ class Span(Head):
 
     # ---- What a person reads ----
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         """The question and its context, in which the first right answer is marked."""
         answers, context = example.get("answers") or {"text": [], "answer_start": []}, example["context"]
         start = (answers["answer_start"] or [0])[0]
         end = start + len((answers["text"] or [""])[0])
-        inside = 0 <= start <= end <= len(context)
-        return {"Question": example["question"], "Context": Marked(context, *((start, end) if inside else (0, 0)))}
+        part = (start, end) if 0 <= start <= end <= len(context) else (0, 0)
+        return {"Question": example["question"], "Context": HighlightedText(context, *part)}
 
     def show_answer(self, answer: Answer, example: Example) -> str:
         return answer["answer"] or NONE

@@ -5,7 +5,7 @@ https://arxiv.org/abs/1810.04805, section 5.3.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import is_text
-from manyheads.core.values import Answer, Encoded, Example, Marked, Measure, Table, Tokenizer
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
 from manyheads.heads import IGNORED, Head, mean_cross_entropy, output_layer
 from manyheads.heads._tagging_checks import problems, stride_problem, tag_measures, unfit
 from manyheads.heads._words import Sentence, sentence, word_pieces
@@ -99,7 +99,7 @@ class Tagging(Head):
         metadata["unknown"] = classes.count(IGNORED)
         return Encoded(given.inputs, tuple(targets.tolist()), metadata, given.truncated)
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """How many words there are, how many sentences were read in windows, how many tags are none of the labels."""
         words = windowed = unknown = 0
         for example in examples:
@@ -142,5 +142,5 @@ class Tagging(Head):
             return {}
         return evaluate([one["tags"] for one in gold], [one["tags"] for one in predictions])
 
-    def show_example(self, example: Example) -> dict[str, str | Marked]:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         return {"Text": " ".join(example["words"])}

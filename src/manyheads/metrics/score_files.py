@@ -9,7 +9,7 @@ import numpy as np
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import read_json_lines
-from manyheads.core.values import Example, Measure
+from manyheads.core.values import Answer, Example, Measure
 from manyheads.metrics import resampled
 
 LIMIT = 20
@@ -21,7 +21,7 @@ def score_rows(
     gold: Path,
     predictions: Path,
     columns: Sequence[str],
-    measures: Callable[[list[str] | None, Sequence[Example], Sequence[Example]], Mapping[str, Measure]],
+    measures: Callable[[list[str] | None, Sequence[Answer], Sequence[Example]], Mapping[str, Measure]],
 ) -> Scores:
     """The metrics of rows of JSON lines that are what a head answers; each gold row needs a prediction.
 
@@ -32,7 +32,7 @@ def score_rows(
     problems: list[Problem] = []
     golds, given = read_rows(gold, problems, columns), read_rows(predictions, problems)
     stop(problems or missing_problems(golds, given, predictions))
-    rows, answers = list(golds.values()), [given[name] for name in golds]
+    rows, answers = list(golds.values()), [dict(given[name]) for name in golds]
     said = [next((value for key, value in answer.items() if key != "id"), None) for answer in answers]
     try:
         found = measures(_texts([*(row[columns[0]] for row in rows), *said]), answers, rows)
@@ -75,7 +75,7 @@ def score_labels(gold: Path, predictions: Path) -> Scores:
 
 
 def scored(
-    measures: Mapping[str, Measure], golds: Mapping[str, Any], given: Mapping[str, Any], **totals: int
+    measures: Mapping[str, Measure], golds: Mapping[str, object], given: Mapping[str, object], **totals: int
 ) -> Scores:
     """Each metric's value; then the totals, what is missing and unknown, and which metrics are undefined."""
     reasons = {name: reason for name, one in measures.items() if (reason := resampled.undefined(one))}
@@ -84,13 +84,13 @@ def scored(
     return values | {"total": len(golds)} | totals | missing_and_unknown(golds, given) | undefined
 
 
-def missing_and_unknown(golds: Mapping[str, Any], given: Mapping[str, Any]) -> Scores:
+def missing_and_unknown(golds: Mapping[str, object], given: Mapping[str, object]) -> Scores:
     """How many ids have no prediction, and how many predictions are of no id."""
     missing, unknown = sum(name not in given for name in golds), sum(name not in golds for name in given)
     return {"missing": missing, "unknown": unknown}
 
 
-def missing_problems(golds: Mapping[str, Any], given: Mapping[str, Any], path: Path) -> list[Problem]:
+def missing_problems(golds: Mapping[str, object], given: Mapping[str, object], path: Path) -> list[Problem]:
     """For metrics in which a missing prediction cannot be scored as wrong."""
     without = [name for name in golds if name not in given]
     if not without:

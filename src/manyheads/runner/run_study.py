@@ -10,10 +10,12 @@ from manyheads.core.atomic_files import links_below, room, write_whole
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.version import __version__
 from manyheads.data.token_cache import default_folder
-from manyheads.report import analyses, html_page, plots, tables
+from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
-from manyheads.runner.analyses import FOLDER, analyse
-from manyheads.runner.analysis_inputs import StudyMaterial
+from manyheads.results.records import read_records
+from manyheads.results.schema import Results
+from manyheads.runner.analyses import FIGURES, FOLDER, analyse
+from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.lock import Lock
 from manyheads.runner.pool import HUNG, LOCK, execute
 from manyheads.runner.progress import Progress
@@ -73,9 +75,10 @@ def conduct(
         progress.say("comparing")
         results = compare(out, plan)
         if study.analyses:
-            _refuse_links(out, [FOLDER])
-            material = StudyMaterial(out, plan, results, tasks, code)
-            results["analyses"] = analyse(study.analyses, material, code, progress.say)
+            _refuse_links(out, [FOLDER, FIGURES])
+            known = RunsOnDisk(out, study, tasks, Results.model_validate(results), read_records(out, plan), code)
+            found = analyse(study.analyses, known, code, progress.say)
+            results["analyses"] = [one.model_dump(mode="json") for one in found]
             write_results(out, results)
         present(results, out)
     return results, out, results["failed"]
@@ -89,7 +92,7 @@ def present(results: Mapping[str, Any], out: Path) -> None:
     _refuse_links(out, ["tables", "figures"])
     tables.write(results, out)
     figures = plots.figures(results, out)
-    plots.write([*figures, *analyses.figures(results)], out)
+    plots.write(figures, out)
     html_page.write(results, out, figures)
 
 

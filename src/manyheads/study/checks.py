@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from manyheads import registry
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.settings import problem_of
-from manyheads.study.spec import DEFAULTS, FAMILY_OF, Budget, Choice, TrainingSettings
+from manyheads.study.spec import DEFAULTS, FAMILY_OF, Budget, Choice, Study, TrainingSettings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -102,21 +102,21 @@ class Checker:
                 )
         return Choice(name, settings)
 
-    def analysis(self, name: str, table: Any, plan: Mapping[str, Any]) -> Choice:
+    def analysis(self, name: str, table: Any, study: Study) -> Choice:
         """An analysis, asked whether its settings fit the study if there is nothing else wrong with them."""
         where, before = f"analyses.{name if NAME.fullmatch(name) else shown(name)}", len(self.problems)
         if not isinstance(table, dict):
             self.problem(where, "should be a table", shown(table), f"Begin it with [{where}].")
             return Choice(name)
         choice = self.member(where, "analyses", name, table)
-        if len(self.problems) == before and plan["arms"]:
+        if len(self.problems) == before and study.arms:
             try:
                 checks = registry.checks("analyses", name, self.code)
             except StudyError as error:
                 self.problems.extend(error.problems)
                 return choice
             if checks is not None:
-                self.problems.extend(checks.problems(plan, dict(choice.settings), where))
+                self.problems.extend(checks.problems(study, dict(choice.settings), where))
         return choice
 
     def training(self, where: str, table: dict[str, Any]) -> TrainingSettings:

@@ -5,6 +5,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,8 +105,8 @@ class _Reader(Checker):
         arms = self.arms(tasks)
         self.unused(tasks, arms)
         baseline = self.baseline(arms)
-        analyses = self.analyses(tasks, arms, baseline, seeds)
-        return Study(name, question, seeds, baseline, tasks, arms, path, self.raw, text, analyses)
+        study = Study(name, question, seeds, baseline, tasks, arms, path, self.raw, text)
+        return replace(study, analyses=self.analyses(study))
 
     def seeds(self) -> tuple[int, ...]:
         seeds = self.value("", self.raw, "seeds", list[int], [1, 2, 3])
@@ -246,23 +247,13 @@ class _Reader(Checker):
                 found = f"accumulation = {arm.training.accumulation}"
                 self.problem(f"{where}.weighting", what, found, "Set training.accumulation = 1, or use fixed weights.")
 
-    def analyses(
-        self, tasks: Mapping[str, Task], arms: Mapping[str, Arm], baseline: str, seeds: tuple[int, ...]
-    ) -> tuple[Choice, ...]:
-        """What is to be read from the runs, each checked against what the study tells of them."""
-        plan = {
-            "baseline": baseline, "seeds": list(seeds),
-            "tasks": {name: {"head": task.head.name} for name, task in tasks.items() if task.report != UNSCORED},
-            "arms": {
-                name: {"models": ALONE if arm.alone else "joint", "tasks": list(arm.tasks)}
-                for name, arm in arms.items()
-            },
-        }  # fmt: skip
+    def analyses(self, study: Study) -> tuple[Choice, ...]:
+        """The analyses that the study asks for, each checked against the rest of it."""
         given = self.raw.get("analyses", {})
         if not isinstance(given, dict):
             self.problem("analyses", "should be a table", shown(given), "Begin one with [analyses.changed_answers].")
             return ()
-        return tuple(self.analysis(name, table, plan) for name, table in given.items())
+        return tuple(self.analysis(name, table, study) for name, table in given.items())
 
     def unused(self, tasks: Mapping[str, Task], arms: Mapping[str, Arm]) -> None:
         used = {task for arm in arms.values() for task in arm.tasks}
