@@ -242,5 +242,7 @@ def test_an_unknown_head_names_the_known(tmp_path):
 
 
 def test_scoring_needs_no_torch():
-    code = "import sys, manyheads.metrics.score_files; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    code = (
+        "import sys, manyheads.metrics.score_files; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

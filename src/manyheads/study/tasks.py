@@ -188,9 +188,9 @@ def _problems_of(
     :raises ValueError: If there cannot be such a head.
     """
     checks = registry.checks("heads", task.head.name, code)
-    if isinstance(checks, type):
-        head: Any = checks(8, labels, **task.head.settings)
-        return head.problems
+    if not checks.told:
+        head: Any = registry.load("heads", task.head.name, code)
+        return head(8, labels, **task.head.settings).problems
     settings = registry.describe("heads", task.head.name, code).resolved(task.head.settings)
     if problem := checks.unfit(labels, settings):
         raise ValueError(problem)
