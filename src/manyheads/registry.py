@@ -13,6 +13,7 @@ included (`core/settings.py`). What needs code, because data or files are looked
 import ast
 import importlib
 import importlib.util
+import re
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,8 @@ class Setting:
     name: str
     annotation: str
     default: Any
+    about: str
+    """What the class says of it."""
 
     @property
     def type(self) -> Any:
@@ -284,7 +287,14 @@ def _imported(module: ast.Module) -> set[str]:
     return found
 
 
+def described(docstring: str) -> dict[str, str]:
+    """What a docstring says of each parameter: `:param name: text`, up to the next field or an empty line."""
+    found = re.findall(r"^\s*:param (\w+): (.*?)(?=^\s*:|^\s*$|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text).strip() for name, text in found}
+
+
 def _settings(node: ast.ClassDef) -> list[Setting]:
+    about = described(ast.get_docstring(node) or "")
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             pairs = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
@@ -293,6 +303,7 @@ def _settings(node: ast.ClassDef) -> list[Setting]:
                     argument.arg,
                     "Any" if argument.annotation is None else ast.unparse(argument.annotation),
                     REQUIRED if default is None else _literal(default, ast.unparse(default)),
+                    about.get(argument.arg, ""),
                 )
                 for argument, default in pairs
             ]

@@ -117,7 +117,7 @@ weighting = { name = "fixd" }
     ("change", "message"),
     [
         (("epochs = 2", "epochs = 0"), "budget.epochs: should be more than 0. Found 0"),
-        (("epochs = 2", "hours = 2"), "budget.hours: there is no such key. Choose from: epochs, examples, steps."),
+        (("epochs = 2", "hours = 2"), "budget.hours: there is no such key. Choose from: epochs, steps, examples."),
         (("{ name = \"proportional\" }", '{ name = "weighted" }'), 'sampling.weights: "weighted" needs this'),
         (("sst2 = 0.5", "sst3 = 0.5"), "arms.mixed.sampling.weights: names what this arm does not have"),
         (("[0.3, 0.7]", "0.3"), "arms.mixed.sweep.sampling.weights.sst2: a sweep needs a list"),

@@ -48,7 +48,7 @@ def _of_the_arm(task: str, info: ValidationInfo) -> str:
 def _not_all_zero(weights: Mapping[str, float], info: ValidationInfo) -> Mapping[str, float]:
     tasks = (info.context or {}).get("tasks")
     if tasks and all(weights.get(task) == 0 for task in tasks):
-        raise unfit("are all 0, so that nothing is learned", "Give at least one task more than 0.")
+        raise unfit("all weights are 0, so that nothing is learned", "1 is an ordinary weight; 0 turns a task off.")
     return weights
 
 
@@ -209,9 +209,9 @@ def _word(kind: Any) -> str:
         return f"{', '.join(others)} or {last}" if others else last
     if isinstance(origin, type) and issubclass(origin, Mapping):
         key = "task" if inside and inside[0] == TaskName else "key"
-        return f"table of {key} = {in_words(inside[1])}" if inside else "table"
+        return f"table of {key} = {in_words(inside[1])}" if inside and inside[1] is not Any else "table"
     if isinstance(origin, type) and issubclass(origin, Sequence) and origin is not str:
-        return f"list of {in_words(inside[0])}" if inside else "list"
+        return "list of " + re.sub(r"(number|text)\b", r"\1s", in_words(inside[0])) if inside else "list"
     if isinstance(origin, type) and issubclass(origin, BaseModel):
         return "table"
     return {bool: "true or false", int: "whole number", float: "number", str: "text"}.get(kind, "anything")

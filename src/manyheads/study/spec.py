@@ -50,7 +50,11 @@ Optimizer = Annotated[AdamW | Adamax | SGD, Field(discriminator="name")]
 
 
 class CheckpointInterval(Settings):
-    """How often the state of a run is written: after so many minutes, or after so many steps."""
+    """How often the state of a run is written: one of these.
+
+    :param minutes: After so many minutes.
+    :param steps: After so many steps.
+    """
 
     minutes: Positive | None = None
     steps: PositiveInt | None = None
@@ -104,7 +108,7 @@ class TrainingSettings(Settings):
 
     batch_size: PositiveInt = 32
     learning_rate: Positive = 3e-5
-    optimizer: Optimizer = AdamW()
+    optimizer: Optimizer = AdamW(name="adamw")
     warmup: BelowOne = 0.1
     schedule: Literal["linear", "constant"] = "linear"
     clip: NotNegative = 1.0
