@@ -5,24 +5,29 @@ SPEED := docs/results/speed
 export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format torture bench clean
+.PHONY: demo test test-all check format torture bench clean
 
 demo: .venv/ready
 	$(BIN)/manyheads run studies/quickstart.toml --workers 2
 
+# What is not marked slow: a representative of each kind, in less than five minutes on two quiet cores.
 test: .venv/ready
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
+test-all: .venv/ready
+	MANYHEADS_FUZZ=300 $(BIN)/pytest -n 2 --dist loadfile
+
+# Also builds the wheel, and installs it into an environment without torch.
 check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/pytest tests/test_architecture.py
+	$(BIN)/pytest tests/test_architecture.py tests/test_packaging.py
 
 # The long part of the tests that attack: runs killed 200 times at random and at every point of a save, and 10,000
 # mutated inputs to each reader. About an hour on two cores; the short part is in `make test`.
 torture: .venv/ready
-	PYTHONPATH=tests/support $(BIN)/python tests/torture.py --kills 200
+	PYTHONPATH=tests:tests/support $(BIN)/python tests/support/torture.py --kills 200
 	MANYHEADS_FUZZ=10000 $(BIN)/pytest -n 2 tests/fuzz
 
 # Every figure of docs/results/speed.md again. Wants a machine that does nothing else meanwhile.

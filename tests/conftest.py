@@ -2,18 +2,18 @@
 
 import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import BertConfig, BertModel
 
 from manyheads.core.values import Places
-from manyheads.encoders._tokenizer import PretrainedTokenizer
-from manyheads.encoders.pretrained import resolve
 
-torch.set_num_threads(1)
+# What is heavy (torch, transformers) is imported where it is needed: many tests, and the process that distributes them,
+# do without.
+os.environ["OMP_NUM_THREADS"] = "1"
 # Tokens of tests are kept in a folder of the tests, never in the user's own; set here, before any fixture, so that the
 # processes that tests start see it too. Who is started by tests (or imports this file twice) finds it set.
 PREFIX = "manyheads-tests-"
@@ -37,6 +37,14 @@ def _folder(name: str) -> Path:
     return folder
 
 
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """SIGINT as in a terminal, here and in processes begun here: what runs in a script's background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="session")
 def hub() -> Path:
     """Real datasets in the layout of the Hub."""
@@ -52,11 +60,19 @@ def original() -> Path:
 @pytest.fixture(scope="session")
 def minilm() -> Path:
     """The folder of the MiniLM encoder that the quickstart brings."""
+    from manyheads.encoders.pretrained import resolve
+
     return Path(resolve("minilm", Places(Path())))
 
 
 def make_tiny(folder: Path) -> Path:
     """Write a random encoder of two narrow layers with MiniLM's tokenizer, in Hugging Face's format."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from manyheads.encoders._tokenizer import PretrainedTokenizer
+    from manyheads.encoders.pretrained import resolve
+
     torch.manual_seed(0)
     config = BertConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=128

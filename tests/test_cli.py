@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from command import call
+from waiting import LIMIT, until
 
 from manyheads.core.version import __version__
 
@@ -71,6 +71,7 @@ def test_another_study_does_not_mix_with_a_finished_one(done, tmp_path):
     assert "was trained with training.learning_rate = 0.001. Found 0.0001 in the study. Use --fresh" in err
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_study_are_the_same_bits(done, tmp_path):
     assert call("run", done / "little.toml", "--out", tmp_path / "again", "--workers", 2)[0] == 0
     weights = sorted(path.relative_to(done / "out") for path in (done / "out").rglob("*.safetensors"))
@@ -181,16 +182,15 @@ def test_fresh_starts_beside_the_old(study_file, tmp_path):
     assert (tmp_path / "out-2" / "results.json").is_file()
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_interrupted_it_exits_with_75_and_goes_on(study_file, tmp_path):
-    study_file.write_text(study_file.read_text("utf-8").replace("steps = 6", "steps = 4000"), "utf-8")
+    study_file.write_text(study_file.read_text("utf-8").replace("steps = 6", "steps = 100000"), "utf-8")
     command = [sys.executable, "-m", "manyheads", "run", str(study_file), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     metrics = tmp_path / "out" / "alone" / "1" / "food" / "metrics.jsonl"
-    began = time.monotonic()
-    while not (metrics.is_file() and metrics.stat().st_size) and time.monotonic() - began < 120:
-        time.sleep(0.1)
+    until(lambda: metrics.is_file() and metrics.stat().st_size)
     os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 75, err
     assert "goes on from here" in err and "Traceback" not in err
 

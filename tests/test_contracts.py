@@ -1,6 +1,7 @@
 """One battery over every method found: a new file is tested before its author writes a test."""
 
 import ast
+import json
 import random
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from manyheads import registry
+from manyheads.core.problems import StudyError
 from manyheads.core.tensors import States
-from manyheads.core.values import GOLD, Table
+from manyheads.core.values import Encoded, HighlightedText, Table
 from manyheads.data.batches import batch_of, encoded, stored
 from manyheads.encoders._tokenizer import PretrainedTokenizer
-from manyheads.results.schema import Analysis, unlike
-from manyheads.runner.analysis_sections import told
+from manyheads.heads import Head
+from manyheads.runner.analysis_sections import section_entry
+from manyheads.scoring import score_files, scored_heads
 from manyheads.weighting import Weighting
 
 MEMBERS = [(family, name) for family in registry.FAMILIES for name in registry.names(family)]
@@ -60,9 +63,9 @@ def test_a_method_names_its_source(family, name):
 def test_an_analysis_of_a_study_in_which_nothing_finished_says_so(name):
     made = MadeUp({"alone": ["a", "b"], "joint": ["a", "b"]}, {"a": [{"id": "1"}], "b": [{"id": "1"}]}, 3)
     settings = REQUIRED_SETTINGS.get(name, {})
-    entry, files = told(name, registry.load("analyses", name)(**settings).find(made))
-    assert entry["failed"] is None and entry["finding"].endswith(".")
-    assert not list(unlike(Analysis, entry, "entry")) and all(path.startswith("analyses/") for path in files)
+    entry, files = section_entry(name, registry.load("analyses", name)(**settings).analyse(made))
+    assert entry.failed is None and entry.finding.endswith(".")
+    assert all(path.startswith("analyses/") for path in files)
 
 
 def weighting_of(name: str) -> Weighting:
@@ -179,41 +182,49 @@ def plain(value):
     return [plain(each) for each in value] if isinstance(value, list) else value
 
 
+def columns_of(name: str, labelled: bool = True) -> dict[str, list]:
+    head_class = registry.load("heads", name)
+    given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
+    if "label" in head_class.columns:
+        given["label"] = LABELS.get(name, (None, [1.5, 2.5]))[1]
+    return given if labelled else {name: values for name, values in given.items() if name not in head_class.gold}
+
+
+def head_and_table(name: str, labelled: bool = True) -> tuple[Head, Table]:
+    labels = LABELS.get(name, (None, None))[0]
+    rows = datasets.Dataset.from_dict({"id": ["x", "y"], **columns_of(name, labelled)})
+    return registry.load("heads", name)(8, labels), Table(rows, labels, labelled)
+
+
+def answers_of(head: Head, examples: list[Encoded]) -> tuple[torch.Tensor, list]:
+    lengths = tuple(len(one.ids) for example in examples for one in example.inputs)
+    states = States((torch.randn(sum(lengths), 8, generator=torch.Generator().manual_seed(0)),), lengths)
+    outputs = head.eval()(states, [len(one.inputs) for one in examples])
+    return outputs, head.decode(outputs, examples)
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("name", registry.names("heads"))
 def test_what_a_head_encodes_comes_back_from_disk_as_it_was(name, labelled, minilm):
-    head_class = registry.load("heads", name)
-    labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
-    given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
-    if not labelled:
-        given = {column: values for column, values in given.items() if column not in GOLD}
-    elif "label" in head_class.columns:
-        given["label"] = gold
-    head, tokenizer = head_class(8, labels), PretrainedTokenizer(minilm)
-    table = Table(datasets.Dataset.from_dict({"id": ["x", "y"], **given}), labels, labelled)
+    (head, table), tokenizer = head_and_table(name, labelled), PretrainedTokenizer(minilm)
     before, after = encoded(head, table, tokenizer), list(stored(head, table, tokenizer))
     assert all(bool(one.targets) == labelled for one in before)
     for one, other in zip(before, after, strict=True):
         for left, right in zip(one.inputs, other.inputs, strict=True):
             assert plain(left.ids) == plain(right.ids) and plain(left.token_types) == plain(right.token_types)
-        assert (one.targets, plain(one.note), one.truncated) == (other.targets, plain(other.note), other.truncated)
-    lengths = tuple(len(one.ids) for example in before for one in example.inputs)
-    states = States((torch.randn(sum(lengths), 8, generator=torch.Generator().manual_seed(0)),), lengths)
-    outputs = head.eval()(states, [len(one.inputs) for one in before])
-    answers = head.decode(outputs, before)
+        assert (one.targets, plain(one.metadata), one.truncated) == (
+            other.targets,
+            plain(other.metadata),
+            other.truncated,
+        )
+    outputs, answers = answers_of(head, before)
     assert len(answers) == 2 and answers == head.decode(outputs, after)
     assert head.counts(before) == head.counts(after)
 
 
 @pytest.mark.parametrize("name", registry.names("heads"))
 def test_a_batch_in_which_nothing_is_labelled_is_a_loss_of_zero(name, minilm):
-    head_class = registry.load("heads", name)
-    labels, gold = LABELS.get(name, (None, [1.5, 2.5]))
-    given = {column: COLUMNS[column] for column in (*head_class.columns, *head_class.optional) if column in COLUMNS}
-    if "label" in head_class.columns:
-        given["label"] = gold
-    head = head_class(8, labels)
-    table = Table(datasets.Dataset.from_dict({"id": ["x", "y"], **given}), labels, True)
+    head, table = head_and_table(name)
     batch = batch_of("task", stored(head, table, PretrainedTokenizer(minilm)), [0, 1])
     assert batch.targets is not None
     states = torch.randn(sum(batch.tokens.lengths), 8, requires_grad=True)
@@ -226,6 +237,51 @@ def test_a_batch_in_which_nothing_is_labelled_is_a_loss_of_zero(name, minilm):
     loss.backward()
     gradients = [states.grad, *(parameter.grad for parameter in head.parameters())]
     assert all(gradient is not None and not gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", registry.names("heads"))
+def test_what_is_read_of_a_head_without_torch_is_a_plain_value(name):
+    constants, head_class = registry.describe("heads", name).constants, registry.load("heads", name)
+    for key in ("columns", "optional", "gold", "per_token"):
+        assert constants[key] == getattr(head_class, key), f"write {key} as a plain value"
+    assert head_class.gold and set(head_class.gold) <= set(head_class.columns)
+
+
+@pytest.mark.parametrize("name", registry.names("heads"))
+def test_a_head_finds_no_fault_with_a_sound_table_and_sound_questions(name):
+    head, table = head_and_table(name)
+    assert head.problems(table, "here") == []
+    for column in head.asked:
+        assert [head.question_problem(column, value) for value in table.rows[column]] == ["", ""]
+        assert all(head.question_problem(column, value).startswith(("a ", "an ")) for value in (None, 7, "", [], [""]))
+
+
+@pytest.mark.parametrize("name", registry.names("heads"))
+def test_examples_and_answers_of_a_head_read_as_text(name, minilm):
+    head, table = head_and_table(name)
+    rows = table.rows.to_list()
+    _, answers = answers_of(head, encoded(head, table, PretrainedTokenizer(minilm)))
+    json.dumps(answers, allow_nan=False)
+    for row, answer in zip(rows, answers, strict=True):
+        told = head.show_example(row)
+        assert told and all(isinstance(text, str | HighlightedText) for text in told.values())
+        assert (
+            head.show_example({key: value for key, value in row.items() if key not in head.gold}).keys() == told.keys()
+        )
+        assert isinstance(head.show_answer(answer, row), str)
+        gold = row[head.gold[0]] if len(head.gold) == 1 else {key: row[key] for key in head.gold}
+        assert head.show_gold(gold, row).strip()
+    for by, groups in head.groups(rows).items():
+        assert by and len(groups) == len(rows) and all(isinstance(group, str) for group in groups)
+
+
+@pytest.mark.parametrize("head", scored_heads())
+def test_files_that_cannot_be_scored_are_told(head, tmp_path):
+    path = tmp_path / "file"
+    for text in ("", "{", "[]", '{"id": "1"}', "\xff", '{"data": 7}'):
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(StudyError):
+            score_files(head, path, path)
 
 
 @pytest.mark.parametrize("name", WEIGHTINGS)

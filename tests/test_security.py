@@ -20,6 +20,7 @@ from browser import CHROMIUM, Page, browse
 from command import call
 from pyarrow import parquet
 from results_example import hostile, results, write_metrics
+from waiting import LIMIT
 
 import manyheads
 from conftest import STUDY
@@ -401,6 +402,7 @@ socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 """
 
 
+@pytest.mark.slow
 def test_check_and_run_do_without_a_network(study_file, tmp_path):
     """With a local encoder and data of our own nothing is even tried, though the library is not told to be offline."""
     log, site = tmp_path / "tried", tmp_path / "site"
@@ -417,7 +419,7 @@ def test_check_and_run_do_without_a_network(study_file, tmp_path):
         "app(['check', study], standalone_mode=False); app(['run', study, '--out', out], standalone_mode=False)"
     )
     command = [sys.executable, "-c", code, str(study_file), str(tmp_path / "out")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/report.html").is_file()
     assert not log.exists(), log.read_text()

@@ -13,6 +13,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT
 
 import manyheads
 
@@ -35,7 +36,7 @@ def shell(script: str, folder: Path) -> str:
     paths = os.pathsep.join([str(called.parent), os.environ["PATH"]])
     modules = os.pathsep.join([str(Path(manyheads.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     given = {**os.environ, "PATH": paths, "PYTHONPATH": modules, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
-    done = subprocess.run(["bash", "-c", script], cwd=folder, env=given, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["bash", "-c", script], cwd=folder, env=given, capture_output=True, text=True, timeout=LIMIT)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 

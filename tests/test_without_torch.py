@@ -25,7 +25,7 @@ sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 NOT_IMPORTED = "\nassert not {'torch', 'transformers'} & set(sys.modules)"
 CHECK_ALL = """
 import json, pathlib
-from manyheads.estimate import planned
+from manyheads.study.estimate import planned
 from manyheads.core.problems import StudyError
 found = {}
 for path in sys.argv[2:]:
@@ -153,6 +153,18 @@ def test_list_and_help_without_torch():
     assert "  span" in command("list")
 
 
+def test_score_without_torch(tmp_path):
+    """Also says what there is to be scored."""
+    (tmp_path / "lines").write_text('{"id": "1", "label": "a"}')
+    for head in ("classification", "multiple_choice"):
+        found = json.loads(
+            command("score", head, "--gold", tmp_path / "lines", "--predictions", tmp_path / "lines", "--json")
+        )
+        assert found["accuracy"] == 1.0
+    told = command("score", "--help")
+    assert all(name in told for name in [*registry.names("heads"), "dependency"])
+
+
 def test_the_shipped_studies_without_torch(hub):
     shipped = ["studies/quickstart.toml", "studies/small/pairs.toml", "studies/small/squad2_mixtures.toml"]
     plans = json.loads(python(ABSENT + CHECK_ALL + NOT_IMPORTED, hub, *shipped))
@@ -164,17 +176,17 @@ def test_the_shipped_studies_without_torch(hub):
 
 CHECKS = """
 import json
-from manyheads import registry as find
+from manyheads import registry
 ASKED = {"heads": ("problems", "unfit", "lengths"), "encoders": ("info",), "sharing": ("problems",),
          "weighting": ("problems",), "sampling": ("problems",)}
 CONSTANTS = {"weighting": ("needs_scores", "accumulates"), "sharing": ("encoder_per_task",)}
 told = {}
 for family, functions in ASKED.items():
-    for name in find.names(family):
-        checks = find.checks(family, name)
-        assert checks is not None or family not in ("heads", "encoders"), name
-        assert checks is None or all(callable(getattr(checks, function)) for function in functions), name
-        told[f"{family} {name}"] = {key: find.constant(family, name, key) for key in CONSTANTS.get(family, ())}
+    for name in registry.names(family):
+        checks = registry.checks(family, name)
+        assert checks.told or family not in ("heads", "encoders"), name
+        assert all(callable(getattr(checks, function)) for function in functions), name
+        told[f"{family} {name}"] = {key: registry.constant(family, name, key) for key in CONSTANTS.get(family, ())}
 print(json.dumps(told))
 """
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from manyheads import registry
 from manyheads.core.atomic_files import HaltedError, halted, halting
 from manyheads.core.problems import Problem, StudyError, among
 from manyheads.core.version import __version__
@@ -144,8 +145,6 @@ def list_(
     code: Code = None,
 ) -> None:
     """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; of one family, settings too."""
-    from manyheads import registry
-
     with _problems_shown(False):
         if family and family not in registry.FAMILIES:
             raise StudyError([Problem("list", f'there is no family "{family}"', "", among(family, registry.FAMILIES))])
@@ -180,27 +179,28 @@ def score(
     head: Annotated[
         str,
         typer.Argument(
-            metavar="HEAD", help="span, classification, regression, multiple_choice, tagging or dependency (trees)."
+            metavar="HEAD", help=f"Whose metrics: {', '.join(registry.names('heads'))}, or dependency (trees)."
         ),
     ],
     gold: Annotated[
         Path,
-        typer.Option(
-            "--gold", help="SQuAD JSON for span, CoNLL-U for dependency, else JSON lines with id and label (or tags)."
-        ),
+        typer.Option("--gold", help="What is right: JSON lines, or what the head's official script reads."),
     ],
     predictions: Annotated[
-        Path,
-        typer.Option("--predictions", help="JSON {id: text} for span, CoNLL-U for dependency, else JSON lines."),
+        Path, typer.Option("--predictions", help="What was answered: JSON lines, or what the script reads.")
     ],
     null_odds: Annotated[Path | None, typer.Option("--null-odds", help="JSON {id: number}, SQuAD 2.0 only.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="A label; all of them in their order, where it matters.")
+    ] = None,
+    code: Code = None,
     as_json: Json = False,
 ) -> None:
-    """Compute the metrics alone; for span, those of the official SQuAD scripts."""
+    """Compute the metrics alone, of predictions that any program wrote; the official ones where there are some."""
     with _problems_shown(as_json):
-        from manyheads.metrics.score_files import score_files
+        from manyheads.scoring import score_files
 
-        found = score_files(head, gold, predictions, null_odds)
+        found = score_files(head, gold, predictions, null_odds=null_odds, label=label or None, code=code)
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return

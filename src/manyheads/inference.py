@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from manyheads.core.problems import Problem, StudyError, among, shown
-from manyheads.core.values import GOLD, Pieces, Tokenizer
+from manyheads.core.text_checks import encodes
+from manyheads.core.values import Answer, Example, Pieces, Tokenizer
+from manyheads.heads import Head
 from manyheads.training.model import MultiTaskModel, open_model
 from manyheads.training.prediction import predict
 
@@ -19,7 +21,7 @@ MOST = 20
 """Problems shown before giving up."""
 
 
-def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = None) -> Iterator[dict[str, Any]]:
+def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = None) -> Iterator[Answer]:
     """One line for each line of the file: with one task its answer, with several a table of answers by task.
 
     :param file: A path, or "-" for standard input.
@@ -32,20 +34,20 @@ def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = Non
             yield from answers(opened, tasks, lines)
 
 
-def replies(model: MultiTaskModel, tasks: Sequence[str], questions: Iterable[Any]) -> list[dict[str, Any]]:
+def replies(model: MultiTaskModel, tasks: Sequence[str], questions: Iterable[Any]) -> list[Answer]:
     """The same for questions that are Python values: what a line would hold, or a text alone.
 
     :raises StudyError: If a task is not in the model, or questions are not what the heads ask for.
     """
     _check_tasks(model, tasks, "task")
-    problems, lines = list[Problem](), list[dict[str, Any]]()
+    problems, lines = list[Problem](), list[Example]()
     for number, question in enumerate(questions, 1):
         example = {"text": question} if isinstance(question, str) else question
         found = _checked(example, f"question {number}", str(number), model, tasks)
-        if isinstance(found, dict):
-            lines.append(found)
-        else:
+        if isinstance(found, list):
             problems += found
+        else:
+            lines.append(found)
     if problems:
         raise StudyError(problems[:MOST])
     parts = (lines[start : start + CHUNK] for start in range(0, len(lines), CHUNK))
@@ -72,7 +74,7 @@ def _opened(file: str) -> TextIO:
         raise StudyError([problem]) from error
 
 
-def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[str]) -> Iterator[Example]:
     problems: list[Problem] = []
     try:
         for number, line in enumerate(iter(lambda: stream.readline(LONGEST + 1), ""), 1):
@@ -83,10 +85,10 @@ def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[
                 problems.append(Problem(f"{file}:{number}", what, shown(line), "Write one object in each line."))
                 break
             found = _example(line, f"{file}:{number}", model, tasks)
-            if isinstance(found, dict):
-                yield found
-            else:
+            if isinstance(found, list):
                 problems += found
+            else:
+                yield found
             if len(problems) >= MOST:
                 break
     except UnicodeDecodeError as error:
@@ -95,7 +97,7 @@ def _examples(stream: TextIO, file: str, model: MultiTaskModel, tasks: Sequence[
         raise StudyError(problems)
 
 
-def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str]) -> dict[str, Any] | list[Problem]:
+def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str]) -> Example | list[Problem]:
     try:
         example = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -107,18 +109,17 @@ def _example(line: str, where: str, model: MultiTaskModel, tasks: Sequence[str])
 
 def _checked(
     example: Any, where: str, number: str, model: MultiTaskModel, tasks: Sequence[str]
-) -> dict[str, Any] | list[Problem]:
+) -> Example | list[Problem]:
     """A question with an id, its number if it has none; or what is wrong with it."""
     if not isinstance(example, dict):
         return [Problem(where, "should be a JSON object", shown(example), 'For example {"text": "A fine film."}')]
     problems = []
     name = example.get("id", 0)
-    if isinstance(name, bool) or not isinstance(name, str | int) or not _encodes(str(name)):
+    if isinstance(name, bool) or not isinstance(name, str | int) or not encodes(str(name)):
         problems.append(Problem(where, '"id" should be a text or a whole number', shown(name), "It names the answer."))
     for task in tasks:
         for column in _asked(model, task):
-            good, wanted = _CHECKS.get(column, _CHECKS["text"])
-            if not good(example.get(column)):
+            if wanted := model.head(task).question_problem(column, example.get(column)):
                 what = f'"{column}" should be {wanted}'
                 problems.append(Problem(where, what, shown(example.get(column)), f"The task {task} asks for it."))
     return problems or {**example, "id": example.get("id", number)}
@@ -128,36 +129,12 @@ def _asked(model: MultiTaskModel, task: str) -> list[str]:
     """The columns that a task was trained on and that a question must therefore have."""
     head = model.head(task)
     trained = model.specification["tasks"][task].get("columns", head.columns)
-    return [name for name in (*head.columns, *head.optional) if name in trained and name not in GOLD]
+    return [name for name in head.asked if name in trained]
 
 
-def _text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and _encodes(value)
-
-
-def _encodes(value: str) -> bool:
-    """False if half of a surrogate pair stands in the text, which no tokenizer takes."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and len(value) > 1 and all(_text(one) for one in value)
-
-
-def _words(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(_text(one) for one in value)
-
-
-_CHECKS = {
-    "text": (_text, "a text that is not empty"),
-    "choices": (_texts, "a list of at least two texts"),
-    "words": (_words, "a list of words, none of them empty"),
-}
-
-
-def _chunks(examples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
     """Lines to answer together. A mistake further down never costs the answers to the lines above it."""
-    chunk: list[dict[str, Any]] = []
+    chunk: list[Example] = []
     refused: StudyError | None = None
     try:
         for example in examples:
@@ -190,18 +167,21 @@ class _CutOnce:
 
 
 def answers(
-    model: MultiTaskModel, tasks: Sequence[str], lines: Sequence[Mapping[str, Any]], precision: str = "fp32"
-) -> Iterator[dict[str, Any]]:
+    model: MultiTaskModel, tasks: Sequence[str], lines: Sequence[Example], precision: str = "fp32"
+) -> Iterator[Answer]:
     """The answers to lines that were found to be what the heads ask for; see `answer`. Gold labels are not looked at.
 
     Each text is tokenised once, and tasks that ask about the same sequences share one pass of the encoder.
     """
-    asked = [{key: value for key, value in line.items() if key not in GOLD} for line in lines]
     tokenizer = _CutOnce(model.tokenizer)
-    encoded = {task: model.head(task).encode(asked, tokenizer) for task in tasks}
-    found: Mapping[str, list[dict[str, Any]]] = predict(model, encoded, precision)
-    for index, line in enumerate(asked):
+    encoded = {task: model.head(task).encode(_questions(lines, model.head(task)), tokenizer) for task in tasks}
+    found: Mapping[str, list[Answer]] = predict(model, encoded, precision)
+    for index, line in enumerate(lines):
         if len(tasks) == 1:
             yield {"id": line["id"], **found[tasks[0]][index]}
         else:
             yield {"id": line["id"], **{task: found[task][index] for task in tasks}}
+
+
+def _questions(lines: Sequence[Example], head: Head) -> list[Example]:
+    return [{key: value for key, value in line.items() if key not in head.gold} for line in lines]

@@ -117,7 +117,7 @@ class Entry:
         return {**defaults, **settings}
 
 
-CHECKED = ("problems", "unfit", "lengths", "info")
+CHECKED = ("problems", "unfit", "lengths", "info", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,7 @@ class Checks:
     unfit: Callable[[Sequence[str] | None, Mapping[str, Any]], str | None] = lambda *_: None
     lengths: Callable[..., list[list[int]] | None] = lambda *_: None
     info: Callable[[Places, Mapping[str, Any]], EncoderInfo | None] = lambda *_: None
+    score: Callable[..., Any] | None = None
 
 
 def names(family: str, code: Path | None = None) -> list[str]:

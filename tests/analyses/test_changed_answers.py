@@ -5,33 +5,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from made_up import MadeUp, classified
+from made_up import MadeUp, classified, study_of
 from scipy.stats import binom, binomtest
 
-from manyheads.analyses import Grid, Marked
+from manyheads.analyses import DataTable
 from manyheads.analyses._changed_answers_checks import problems
+from manyheads.analyses._changed_groups import grouped
 from manyheads.analyses._changes import Changes, heads
-from manyheads.analyses._examples import grouped, question_word, together
-from manyheads.analyses.changed_answers import ChangedAnswers
+from manyheads.analyses.changed_answers import ChangedAnswers, together
 from manyheads.core.problems import StudyError
+from manyheads.core.values import HighlightedText
 from manyheads.report.drawing import Figure
-from manyheads.runner.analysis_sections import told
+from manyheads.results.schema import AnalysisTable
+from manyheads.runner.analysis_sections import section_entry
 
 # Four seeds, five examples. Better in: 4, 2, 1, 0, 0; worse in: 0, 0, 1, 4, 0.
 BEFORE = np.array([[0, 0, 0, 1, 1], [0, 0, 1, 1, 1], [0, 1, 0, 1, 1], [0, 1, 1, 1, 1]])
 AFTER = np.array([[1, 1, 1, 0, 1], [1, 1, 0, 0, 1], [1, 1, 0, 0, 1], [1, 1, 1, 0, 1]])
 
 
-def grids(finding) -> dict[str, Grid]:
-    return {part.name: part for part in finding.parts if isinstance(part, Grid)}
+def tables(section) -> dict[str, DataTable]:
+    return {part.name: part for part in section.parts if isinstance(part, DataTable)}
 
 
-def titles(grid: Grid) -> list[str]:
-    return [one if isinstance(one, str) else one.title for one in grid.columns]
+def titles(table: DataTable) -> list[str]:
+    return [one if isinstance(one, str) else one.title for one in table.columns]
 
 
-def column(grid: Grid, title: str) -> list:
-    return [row[titles(grid).index(title)] for row in grid.rows]
+def column(table: DataTable, title: str) -> list:
+    return [row[titles(table).index(title)] for row in table.rows]
 
 
 def test_counts_by_hand():
@@ -50,21 +52,21 @@ def test_counts_by_hand():
 
 
 def test_the_finding_says_so_in_a_sentence():
-    finding = ChangedAnswers().find(classified(BEFORE, AFTER))
+    section = ChangedAnswers().analyse(classified(BEFORE, AFTER))
     expected = "Consistently over 4 seeds, “joint” fixes 1 and breaks 1 of the 5 answers to food "
-    assert finding.finding == expected + "(chance alone: about 0.1 each)."
-    assert finding.title == "Answers that changed: alone → joint"
+    assert section.finding == expected + "(chance alone: about 0.1 each)."
+    assert section.title == "Answers that changed: alone → joint"
 
 
 def test_examples_stand_in_the_order_of_how_consistently_they_changed():
-    grid = grids(ChangedAnswers(shown=2).find(classified(BEFORE, AFTER)))["examples-food"]
+    grid = tables(ChangedAnswers(shown=2).analyse(classified(BEFORE, AFTER)))["examples-food"]
     assert column(grid, "id") == ["r0", "r3", "r1", "r2"]
     assert column(grid, "Change") == ["fixed", "broken", "sometimes fixed", "changed both ways"]
     assert column(grid, "Better in") == [4, 0, 2, 1] and column(grid, "Worse in") == [0, 4, 0, 1]
     assert column(grid, "Sure") == [0.875, 0.875, pytest.approx(1 - (10 / 16 + 0.5) / 2), None]
-    entry, files = told("x", ChangedAnswers(shown=2).find(classified(BEFORE, AFTER)))
-    shown = next(part for part in entry["parts"] if part.get("name") == "examples-food")
-    assert len(shown["rows"]) == 2 and shown["total"] == 4
+    entry, files = section_entry("x", ChangedAnswers(shown=2).analyse(classified(BEFORE, AFTER)))
+    shown = next(part for part in entry.parts if isinstance(part, AnalysisTable) and part.name == "examples-food")
+    assert len(shown.rows) == 2 and shown.total == 4
     assert len(files["analyses/x/examples-food.csv"].decode().splitlines()) == 5
 
 
@@ -87,7 +89,7 @@ def test_gains_and_losses_add_up_to_the_difference_of_the_scores(before, after):
 @settings(max_examples=20, deadline=None)
 @given(arrays(np.int64, (5, 12), elements=st.integers(0, 1)), arrays(np.int64, (5, 12), elements=st.integers(0, 1)))
 def test_the_report_s_counts_are_those_of_the_scores(before, after):
-    found = grids(ChangedAnswers().find(classified(before, after)))
+    found = tables(ChangedAnswers().analyse(classified(before, after)))
     counts, difference = found["counts"], after.mean() - before.mean()
     gained, lost = column(counts, "Gained")[0], column(counts, "Lost")[0]
     assert gained + lost == pytest.approx(column(counts, "Difference")[0]) == pytest.approx(difference, abs=1e-12)
@@ -112,9 +114,9 @@ def test_with_one_seed_chance_is_that_of_mcnemar():
     changes = Changes(before, after, np.ones(96))
     assert (changes.count(1, 1), changes.count(1, -1), changes.by_chance(1)) == (60, 36, 48)
     assert binomtest(60, 96).pvalue == pytest.approx(0.01843, abs=1e-5)
-    finding = ChangedAnswers().find(classified(before, after))
-    assert finding.finding.startswith("With one seed, “joint” fixes 60 and breaks 36 of the 96 answers")
-    assert "may be due to that seed alone" in finding.parts[0]
+    section = ChangedAnswers().analyse(classified(before, after))
+    assert section.finding.startswith("With one seed, “joint” fixes 60 and breaks 36 of the 96 answers")
+    assert "may be due to that seed alone" in section.parts[0]
 
 
 def test_arms_that_differ_by_chance_change_as_many_as_chance_says():
@@ -151,7 +153,7 @@ SPANS = [
 
 
 def spans() -> MadeUp:
-    made = MadeUp({"alone": ["qa"], "joint": ["qa"]}, {"qa": SPANS}, 2)
+    made = MadeUp({"alone": ["qa"], "joint": ["qa"]}, {"qa": SPANS}, 2, "span")
     made.answer("alone", "qa", np.array([[0.0, 1.0], [0.0, 1.0]]), "f1", answer=["", ""])
     made.answer("joint", "qa", np.array([[1.0, 0.0], [0.5, 0.0]]), "f1", answer=["Modern English", "Old <b>English"])
     for arm, exact in (("alone", [[0, 1], [0, 1]]), ("joint", [[1, 0], [0, 0]])):
@@ -160,75 +162,64 @@ def spans() -> MadeUp:
 
 
 def test_a_span_is_shown_with_question_context_gold_and_both_answers():
-    found = ChangedAnswers().find(spans())
-    grid = grids(found)["examples-qa"]
+    found = ChangedAnswers().analyse(spans())
+    grid = tables(found)["examples-qa"]
     first, second = (dict(zip(titles(grid), row, strict=True)) for row in grid.rows)
     assert (first["id"], second["id"]) == ("q2", "q1")  # broken by 1 in each seed, before 0.75 on average
     assert second["Question"] == "What was its final form?" and second["Right answer"] == "Modern English | English"
     assert (second["alone"], second["joint"]) == ("(no answer)", "Modern English")
     context = second["Context"]
-    assert isinstance(context, Marked) and context.text[context.start : context.end] == "Modern English"
+    assert isinstance(context, HighlightedText) and context.text[context.start : context.end] == "Modern English"
     assert (first["Right answer"], first["Change"]) == ("(no answer)", "worsened")
     assert (first["Answerable"], second["Answerable"]) == ("has no answer", "has an answer")
     assert first["Context"].start == first["Context"].end == 0
-    assert column(grids(found)["counts"], "Metric") == ["f1"]
+    assert column(tables(found)["counts"], "Metric") == ["f1"]
 
 
 def test_another_metric_may_be_asked_for():
-    grid = grids(ChangedAnswers(metrics={"qa": "exact"}).find(spans()))["counts"]
+    grid = tables(ChangedAnswers(metrics={"qa": "exact"}).analyse(spans()))["counts"]
     assert (column(grid, "Metric"), column(grid, "Difference")) == (["exact"], [pytest.approx(-0.25)])
     with pytest.raises(StudyError, match=r'exat.*Did you mean "exact"'):
-        ChangedAnswers(metrics={"qa": "exat"}).find(spans())
+        ChangedAnswers(metrics={"qa": "exat"}).analyse(spans())
 
 
 def test_a_score_of_words_counts_words():
     rows = [{"id": str(at), "words": ["a", "b", "c"][: at + 1], "tags": ["X"] * (at + 1)} for at in range(3)]
-    made = MadeUp({"alone": ["pos"], "joint": ["pos"]}, {"pos": rows}, 1)
+    made = MadeUp({"alone": ["pos"], "joint": ["pos"]}, {"pos": rows}, 1, "tagging")
     for arm, right in (("alone", [1, 1, 1]), ("joint", [1, 2, 3])):
         items = np.array([[[right[at], at + 1] for at in range(3)]], float)
         found = np.array([[[2 * right[at], at + 1 + right[at]] for at in range(3)]], float)
         tags = [["X"] * right[at] + ["Y"] * (at + 1 - right[at]) for at in range(3)]
         made.answer(arm, "pos", found, "f1", "ratio", tags=tags)  # its weights change with the answers: passed over
         made.answer(arm, "pos", items, "accuracy", "ratio")
-    grid = grids(ChangedAnswers().find(made))["counts"]
+    grid = tables(ChangedAnswers().analyse(made))["counts"]
     assert (column(grid, "Metric"), column(grid, "Difference")) == (["accuracy"], [pytest.approx(3 / 6)])
 
 
 def test_a_task_without_a_sum_is_left_out_and_named():
     made = classified(BEFORE, AFTER)
     made.kinds["food"] = {"accuracy": "matthews"}
-    finding = ChangedAnswers().find(made)
-    assert finding.finding.endswith("no metric of food is a sum over its examples (accuracy, accuracy).")
-    assert finding.parts == []
+    section = ChangedAnswers().analyse(made)
+    assert section.finding.endswith("no metric of food is a sum over its examples (accuracy, accuracy).")
+    assert section.parts == []
 
 
 def test_seeds_that_only_one_arm_finished_are_left_out():
     made = classified(BEFORE, AFTER)
     del made.lines["joint", 0, "food"]
-    assert "over 3 seeds" in ChangedAnswers().find(made).finding
+    assert "over 3 seeds" in ChangedAnswers().analyse(made).finding
     for seed in (1, 2, 3):
         del made.lines["joint", seed, "food"]
-    assert "no seed of both arms finished on food" in ChangedAnswers().find(made).finding
+    assert "no seed of both arms finished on food" in ChangedAnswers().analyse(made).finding
 
 
 def test_the_figure_names_every_group_and_is_a_drawing():
-    entry, _ = told("x", ChangedAnswers().find(classified(BEFORE, AFTER)))
-    figure = next(part for part in entry["parts"] if part["kind"] == "figure")
+    figure = next(
+        part for part in ChangedAnswers().analyse(classified(BEFORE, AFTER)).parts if isinstance(part, Figure)
+    )
     for name in ("Length", "Gold label", "good", "bad", "+1 −0", "better →"):
-        assert name in figure["svg"]
-    assert isinstance(Figure(figure["name"], "", "", figure["svg"]).inline(), str)
-
-
-@pytest.mark.parametrize(
-    ("question", "word"),
-    [
-        ("How many times more?", "how many"), ("In which town is it, and who asks?", "which"),
-        ("Whose is it?", "whose"), ("Name the town.", "other"), ("WHEN?", "when"),
-        ("What's the point of how?", "what"), ("However?", "other"),
-    ],
-)  # fmt: skip
-def test_question_words(question, word):
-    assert question_word(question) == word
+        assert name in figure.svg
+    assert isinstance(figure.inline(), str)
 
 
 def test_answers_of_several_seeds():
@@ -238,17 +229,14 @@ def test_answers_of_several_seeds():
 
 def test_lengths_make_four_groups_that_hold_everything():
     made = classified(np.zeros((1, 40), int), np.ones((1, 40), int))
-    names = grouped(made.table("food").rows)["Length"]
+    names = grouped(made.table("food").rows, made.head("food"))["Length"]
     assert list(dict.fromkeys(names)) == ["1 to 10 words", "11 to 20 words", "21 to 30 words", "31 to 40 words"]
     assert all(int(name.split()[0]) <= at + 1 <= int(name.split()[2]) for at, name in enumerate(names))
 
 
 # ---- what may be asked for -------------------------------------------------------------------------------------------
 
-PLAN = {
-    "baseline": "alone", "seeds": [1], "tasks": {"food": {}, "film": {}},
-    "arms": {"alone": {"tasks": ["food", "film"]}, "joint": {"tasks": ["food"]}, "other": {"tasks": ["film"]}},
-}  # fmt: skip
+ARMS = {"alone": ["food", "film"], "joint": ["food"], "other": ["film"]}
 
 
 @pytest.mark.parametrize(
@@ -267,11 +255,10 @@ PLAN = {
         ({"arms": ["alone", "joint"], "shown": -1}, "should be 0 or more"),
     ],
 )
-def test_what_does_not_fit_the_study_is_told(asked, message):
-    assert any(message in str(problem) for problem in problems(PLAN, asked, "analyses.changed_answers"))
+def test_what_does_not_fit_the_study_is_section_entry(asked, message):
+    assert any(message in str(problem) for problem in problems(study_of(ARMS), asked, "analyses.changed_answers"))
 
 
 def test_what_fits_is_let_through():
-    assert problems(PLAN, {"arms": ["alone", "joint"], "tasks": ["food"], "shown": 0}, "x") == []
-    two = {**PLAN, "arms": {name: PLAN["arms"][name] for name in ("alone", "joint")}}
-    assert problems(two, {}, "x") == []
+    assert problems(study_of(ARMS), {"arms": ["alone", "joint"], "tasks": ["food"], "shown": 0}, "x") == []
+    assert problems(study_of({name: ARMS[name] for name in ("alone", "joint")}), {}, "x") == []

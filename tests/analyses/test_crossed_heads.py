@@ -8,19 +8,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import study_of
 from planted_words import Models, planted, trained
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from scipy.stats import norm
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from manyheads.analyses import Grid, RunOf
-from manyheads.analyses._crossed_answers import Row, crossable, majority, scores
+from manyheads.analyses import DataTable, FinishedRun
+from manyheads.analyses._crossed_answers import PENALTY, Row, majority, probe_answers, refusal, scores
 from manyheads.analyses._crossed_heads_checks import crossings, problems
-from manyheads.analyses._probe import PENALTY, fitted
 from manyheads.analyses.crossed_heads import CrossedHeads
-from manyheads.core.values import GOLD, Table
+from manyheads.core.values import Table
 from manyheads.report.drawing import Figure
-from manyheads.runner.analysis_sections import told
+from manyheads.runner.analysis_sections import section_entry
 from manyheads.training.prediction import predict
 
 # ---- the parts -------------------------------------------------------------------------------------------------------
@@ -58,21 +59,32 @@ def test_scores_against_scikit_learn(seed):
     assert scores([three], gold, None)[0].auc is None
 
 
-def test_the_probe_is_scikit_learn_s_logistic_regression():
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_probe_has_the_least_penalised_cross_entropy(classes):
     rng = np.random.default_rng(0)
-    states, labels = rng.normal(3, 2, (300, 4)), rng.integers(0, 3, 300)
+    states, labels = rng.normal(3, 2, (300, 4)), rng.integers(0, classes, 300)
     states[:, 0] += 2 * labels
     states[:, 3] = 1.0  # says nothing, and has no spread
-    probe = fitted(states, labels, 3)
-    oracle = LogisticRegression(C=1 / (PENALTY * 300), tol=1e-8, max_iter=1000)
-    scaled = (states - probe.centre) / probe.scale
-    assert probe.probabilities(states) == pytest.approx(oracle.fit(scaled, labels).predict_proba(scaled), abs=2e-3)
+    scaled = (states - states.mean(0)) / np.where(states.std(0) > 0, states.std(0), 1.0)
+
+    def logits(flat: np.ndarray) -> np.ndarray:
+        weights = flat.reshape(5, classes)
+        return scaled @ weights[:4] + weights[4]
+
+    def loss(flat: np.ndarray) -> float:
+        entropy = -log_softmax(logits(flat), axis=1)[np.arange(300), labels].mean()
+        return entropy + PENALTY / 2 * (flat.reshape(5, classes)[:4] ** 2).sum()
+
+    least = minimize(loss, np.zeros(5 * classes), tol=1e-10).x
+    assert probe_answers(states, labels, states, classes) == pytest.approx(softmax(logits(least), axis=1), abs=1e-4)
 
 
-def test_a_probe_of_parted_classes_is_finite():
+def test_a_probe_of_parted_or_missing_classes_is_finite():
     states = np.array([[-1.0], [-2.0], [1.0], [2.0]])
-    probe = fitted(states, np.array([0, 0, 1, 1]), 2)
-    assert np.abs(probe.weights).max() < 10 and probe.probabilities(states).argmax(1).tolist() == [0, 0, 1, 1]
+    found = probe_answers(states, np.array([0, 0, 1, 1]), states, 2)
+    assert found.argmax(1).tolist() == [0, 0, 1, 1] and (found > 1e-6).all()
+    assert probe_answers(states, np.array([0, 0, 2, 2]), states, 3)[:, 1].tolist() == [0, 0, 0, 0]
+    assert probe_answers(states, np.array([1, 1, 1, 1]), states, 2).tolist() == [[0, 1]] * 4
 
 
 # ---- studies ---------------------------------------------------------------------------------------------------------
@@ -81,11 +93,11 @@ def test_a_probe_of_parted_classes_is_finite():
 class Answered(Models):
     """Models with their answers to their own tasks."""
 
-    def answers(self, run: RunOf, task: str) -> list[dict[str, Any]]:
+    def answers(self, run: FinishedRun, task: str) -> list[dict[str, Any]]:
         return self.predict(run, task, self.tables[task])
 
-    def predict(self, run: RunOf, task: str, table: Table) -> list[dict[str, Any]]:
-        asked = [name for name in table.rows.column_names if name not in GOLD]
+    def predict(self, run: FinishedRun, task: str, table: Table) -> list[dict[str, Any]]:
+        asked = [name for name in table.rows.column_names if name != "label"]
         given = replace(table, rows=table.rows.select_columns(asked), labelled=False)
         return predict(self.model(run), {task: self.encoded(run, task, given)})[task]
 
@@ -101,20 +113,20 @@ def made() -> Answered:
     return Answered(models, tables)
 
 
-def grid(finding: Any) -> Grid:
-    return next(part for part in finding.parts if isinstance(part, Grid))
+def table(section: Any) -> DataTable:
+    return next(part for part in section.parts if isinstance(part, DataTable))
 
 
-def by_row(finding: Any) -> dict[tuple[str, str, str], list[Any]]:
-    return {(row[0], row[2], row[3]): row for row in grid(finding).rows}
+def by_row(section: Any) -> dict[tuple[str, str, str], list[Any]]:
+    return {(row[0], row[2], row[3]): row for row in table(section).rows}
 
 
 OTHER, OWN, PROBE = "the other head", "its own head", "a probe on the other's encoder"
 
 
 def test_heads_of_opposed_tasks_answer_wrongly_and_the_probe_rightly(made):
-    finding = CrossedHeads().find(made)
-    rows = by_row(finding)
+    section = CrossedHeads().analyse(made)
+    rows = by_row(section)
     for task in ("one", "two"):
         most = rows[task, OTHER, "alone"][11]
         assert rows[task, OWN, "alone"][4] > 0.9 and rows[task, OWN, "joint"][4] > 0.9
@@ -123,17 +135,17 @@ def test_heads_of_opposed_tasks_answer_wrongly_and_the_probe_rightly(made):
         assert rows[task, PROBE, "alone"][4] > 0.9 and 0.5 <= most < 0.8
         assert (task, PROBE, "joint") not in rows
         assert all(row[5] <= row[4] <= row[6] for key, row in rows.items() if key[0] == task)
-    assert finding.finding.startswith("Of the texts of one the head of two gets ")
-    entry, _ = told("crossed_heads", finding)
-    assert sum(isinstance(part, Figure) for part in finding.parts) == 1 and entry["failed"] is None
+    assert section.finding.startswith("Of the texts of one the head of two gets ")
+    entry, _ = section_entry("crossed_heads", section)
+    assert sum(isinstance(part, Figure) for part in section.parts) == 1 and entry.failed is None
 
 
 def test_what_a_head_says_is_what_the_model_predicts(made):
-    run = made.runs("alone", "two")[0]
+    run = made.finished("alone", "two")[0]
     answers = made.predict(run, "two", made.tables["one"])
     right = [one["label"] == gold for one, gold in zip(answers, made.tables["one"].rows["label"], strict=True)]
     few = Answered({key: model for key, model in made.models.items() if key[2] == 0}, made.tables)
-    row = by_row(CrossedHeads(probed=0).find(few))["one", OTHER, "alone"]
+    row = by_row(CrossedHeads(probed=0).analyse(few))["one", OTHER, "alone"]
     assert row[4] == pytest.approx(np.mean(right)) and row[12] == 1
     assert row[10] == pytest.approx(np.mean([one["label"] == "good" for one in answers]))
 
@@ -141,7 +153,7 @@ def test_what_a_head_says_is_what_the_model_predicts(made):
 def test_the_same_task_twice_crosses_as_well_as_it_answers(made):
     tables = {"one": made.tables["one"], "two": planted(7, 400)}
     models = {("alone", task, 0): trained({task: table}, 0) for task, table in tables.items()}
-    rows = by_row(CrossedHeads(probed=0).find(Answered(models, tables)))
+    rows = by_row(CrossedHeads(probed=0).analyse(Answered(models, tables)))
     for task in tables:
         assert rows[task, OTHER, "alone"][4] > 0.88
         assert abs(rows[task, OTHER, "alone"][4] - rows[task, OWN, "alone"][4]) < 0.08
@@ -153,7 +165,7 @@ def test_a_shifted_threshold_shows_in_the_auc(made):
     models = {("alone", task, 0): trained({task: table}, 0) for task, table in tables.items()}
     with torch.no_grad():
         models["alone", "two", 0].head("two").output.bias += torch.tensor([-4.0, 4.0])
-    row = by_row(CrossedHeads(probed=0).find(Answered(models, tables)))["one", OTHER, "alone"]
+    row = by_row(CrossedHeads(probed=0).analyse(Answered(models, tables)))["one", OTHER, "alone"]
     assert row[4] <= row[11] and row[7] > 0.95 and row[10] == 1.0
 
 
@@ -161,27 +173,27 @@ def test_a_probe_sees_every_class_of_a_sorted_split(made):
     order = np.argsort(made.tables["one"].rows["label"], kind="stable")
     sorted_one = replace(made.tables["one"], rows=made.tables["one"].rows.select(order.tolist()))
     few = Answered({key: model for key, model in made.models.items() if key[2] == 0}, made.tables | {"one": sorted_one})
-    assert by_row(CrossedHeads(probed=60).find(few))["one", PROBE, "alone"][4] > 0.8
+    assert by_row(CrossedHeads(probed=60).analyse(few))["one", PROBE, "alone"][4] > 0.8
 
 
 def test_other_classes_are_not_crossed_unless_their_order_means_the_same(made):
     rows = made.tables["two"].rows.map(lambda row: {"label": {"bad": "neg", "good": "pos"}[row["label"]]})
     tables = made.tables | {"two": Table(rows, ("neg", "pos"))}
     study = Answered({key: model for key, model in made.models.items() if key[2] == 0}, tables)
-    refused = CrossedHeads().find(study)
+    refused = CrossedHeads().analyse(study)
     assert refused.parts == [] and refused.finding.startswith("No head can be given another task's texts.")
     assert "the classes of one (bad, good) are not those of two (neg, pos). Set by_order = true" in refused.finding
     for task in ("alone", "two", 0), ("joint", "", 0):
         study.models[task].head("two").names[:] = ["neg", "pos"]
     try:
-        finding = CrossedHeads(by_order=True, probed=0).find(study)
+        section = CrossedHeads(by_order=True, probed=0).analyse(study)
     finally:
         for task in ("alone", "two", 0), ("joint", "", 0):
             study.models[task].head("two").names[:] = ["bad", "good"]
     said = "The classes of one (bad, good) and the classes of two (neg, pos) are taken for the same, in this order."
-    assert said in finding.parts
-    assert by_row(finding)["one", OTHER, "alone"][4] == pytest.approx(
-        by_row(CrossedHeads(probed=0).find(
+    assert said in section.parts
+    assert by_row(section)["one", OTHER, "alone"][4] == pytest.approx(
+        by_row(CrossedHeads(probed=0).analyse(
             Answered({key: model for key, model in made.models.items() if key[2] == 0}, made.tables)
         ))["one", OTHER, "alone"][4]
     )  # fmt: skip
@@ -189,29 +201,24 @@ def test_other_classes_are_not_crossed_unless_their_order_means_the_same(made):
 
 def test_classes_of_another_number_are_never_crossed():
     labels = {"a": ("x", "y"), "b": ("x", "y", "z")}
-    assert crossable(labels, ("a", "b"), by_order=True) == "the classes of a (x, y) are not those of b (x, y, z)."
-    assert crossable({"a": ("x", "y"), "b": ("x", "y")}, ("a", "b"), by_order=False) is None
+    assert refusal(labels, ("a", "b"), by_order=True) == "the classes of a (x, y) are not those of b (x, y, z)."
+    assert refusal({"a": ("x", "y"), "b": ("x", "y")}, ("a", "b"), by_order=False) is None
 
 
 def test_nothing_trained_says_so(made):
     made_up = Answered(made.models, made.tables)
-    made_up.runs = lambda arm="", task="": []  # type: ignore[method-assign]
-    assert "No run of two such tasks has finished." in CrossedHeads().find(made_up).finding
+    made_up.finished = lambda arm="", task="": []  # type: ignore[method-assign]
+    assert "No run of two such tasks has finished." in CrossedHeads().analyse(made_up).finding
 
 
 # ---- what does not fit -----------------------------------------------------------------------------------------------
 
-PLAN = {
-    "baseline": "alone", "seeds": [1],
-    "tasks": {task: {"head": "span" if task == "d" else "classification"} for task in "abcd"},
-    "arms": {"alone": {"models": "one per task", "tasks": list("abcd")},
-             "joint": {"models": "joint", "tasks": ["a", "b", "d"]}, "few": {"models": "joint", "tasks": ["c", "d"]}},
-}  # fmt: skip
+STUDY = study_of({"alone": list("abcd"), "joint": ["a", "b", "d"], "few": ["c", "d"]}, heads={"d": "span"})
 
 
 def test_by_default_tasks_that_an_arm_trains_jointly_are_crossed():
-    assert crossings(PLAN, (), ()) == [("a", "b"), ("b", "a")]
-    assert len(crossings(PLAN, ("alone",), ())) == 6 and crossings(PLAN, ("few",), ()) == []
+    assert crossings(STUDY, (), ()) == [("a", "b"), ("b", "a")]
+    assert len(crossings(STUDY, ("alone",), ())) == 6 and crossings(STUDY, ("few",), ()) == []
 
 
 @pytest.mark.parametrize(
@@ -227,8 +234,8 @@ def test_by_default_tasks_that_an_arm_trains_jointly_are_crossed():
     ],
 )
 def test_settings_that_do_not_fit_are_refused(given, message):
-    assert message in str(CrossedHeads.problems(PLAN, given, "x")[0])
-    assert problems(PLAN, {}, "x") == []
+    assert message in str(problems(STUDY, given, "x")[0])
+    assert problems(STUDY, {}, "x") == []
 
 
 def test_the_interval_of_one_seed_is_that_of_its_texts():

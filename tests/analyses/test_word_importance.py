@@ -11,11 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import study_of
 from planted_words import Models, planted, trained
 from scipy.sparse import csr_matrix
 from scipy.stats import kendalltau, spearmanr
 
-from manyheads.analyses import Grid, RunOf
+from manyheads.analyses import DataTable, FinishedRun
 from manyheads.analyses._agreement import across, concordance, kendall, permuted, same_start, spearman, within
 from manyheads.analyses._piece_gradients import frequencies, of_words, piece_gradients
 from manyheads.analyses._sequences import flat, sample
@@ -25,7 +26,7 @@ from manyheads.analyses.word_importance import WordImportance
 from manyheads.core.values import Places, Table
 from manyheads.data.batches import encoded
 from manyheads.report.drawing import Figure
-from manyheads.runner.analysis_sections import told
+from manyheads.runner.analysis_sections import section_entry
 from manyheads.training.model import MultiTaskModel, build_model
 
 # ---- the scores ------------------------------------------------------------------------------------------------------
@@ -158,8 +159,8 @@ def test_seeds_are_paired_with_others():
 MATTER = ("w03", "w11", "w25")
 
 
-def grids(finding: Any) -> dict[str, Grid]:
-    return {part.name: part for part in finding.parts if isinstance(part, Grid)}
+def tables(section: Any) -> dict[str, DataTable]:
+    return {part.name: part for part in section.parts if isinstance(part, DataTable)}
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def test_the_identifiable_scores_find_the_words_that_matter_in_every_seed(twenty
     misses = 0
     for seed in range(20):
         one = Models({("alone", "one", seed): twenty.models["alone", "one", seed]}, {"one": twenty.tables["one"]})
-        found = grids(WordImportance(shown=3, permutations=99).find(one))
+        found = tables(WordImportance(shown=3, permutations=99).analyse(one))
         for name in ("first-path", "first-gradient"):
             assert {row[1] for row in found[name].rows} == {"w03 (good)", "w25 (good)", "w11 (bad)"}
         misses += {row[1].split()[0] for row in found["first-sum"].rows} != set(MATTER)
@@ -184,40 +185,40 @@ def test_the_identifiable_scores_find_the_words_that_matter_in_every_seed(twenty
 
 
 def test_two_seeds_agree_by_the_gradient_and_the_finding_says_so(twenty):
-    finding = WordImportance(permutations=99).find(twenty)
-    table = grids(finding)["agreement"]
+    section = WordImportance(permutations=99).analyse(twenty)
+    table = tables(section)["agreement"]
     rows = {(row[0], row[1]): row for row in table.rows}
     assert rows["gradient × input", "one, alone, two seeds"][3] > 0.5
     # What speaks for a class in one task speaks against it in the other.
-    first = grids(finding)["first-gradient"]
+    first = tables(section)["first-gradient"]
     assert first.columns == ["Rank", "one, alone", "two, alone", "one, joint", "two, joint"]
     for at in (2, 4):
         assert {row[at] for row in first.rows[:3]} == {"w03 (bad)", "w25 (bad)", "w11 (good)"}
     assert rows["path to the output", "one, alone – one, joint"][6] == 0.01  # the least of 99 permutations
-    assert finding.finding.startswith("On which words matter, by the sum of input weights two seeds of one model agree")
-    entry, files = told("word_importance", finding)
-    assert sum(isinstance(part, Figure) for part in finding.parts) == 3
+    assert section.finding.startswith("On which words matter, by the sum of input weights two seeds of one model agree")
+    entry, files = section_entry("word_importance", section)
+    assert sum(isinstance(part, Figure) for part in section.parts) == 3
     assert len(files["analyses/word_importance/words.csv"].decode().splitlines()) == 41
-    assert "half of the units turned" in entry["parts"][0]["text"]
+    assert "half of the units turned" in entry.parts[0].text
 
 
 def test_with_one_seed_there_is_no_ceiling_and_the_finding_says_so(twenty):
     few = {key: model for key, model in twenty.models.items() if key[2] == 0}
-    finding = WordImportance(permutations=99).find(Models(few, twenty.tables))
+    section = WordImportance(permutations=99).analyse(Models(few, twenty.tables))
     assert any(isinstance(part, str) and "two seeds of the same model agree is not known" in part
-               for part in finding.parts)  # fmt: skip
-    assert not any("two seeds" in row[1] for row in grids(finding)["agreement"].rows)
+               for part in section.parts)  # fmt: skip
+    assert not any("two seeds" in row[1] for row in tables(section)["agreement"].rows)
 
 
 def test_rare_words_are_left_out(twenty):
-    finding = WordImportance(least=401, permutations=99).find(twenty)
-    assert "agreement" not in grids(finding) and "nothing to compare" in finding.finding
-    assert grids(finding)["words"].rows == []
+    section = WordImportance(least=401, permutations=99).analyse(twenty)
+    assert "agreement" not in tables(section) and "nothing to compare" in section.finding
+    assert tables(section)["words"].rows == []
 
 
 def test_nothing_trained_says_so(twenty):
-    finding = WordImportance().find(Unfinished(twenty))
-    assert finding.finding == "Nothing can be said of the words: no run has finished." and not finding.parts
+    section = WordImportance().analyse(Unfinished(twenty))
+    assert section.finding == "Nothing can be said of the words: no run has finished." and not section.parts
 
 
 class Unfinished(Models):
@@ -226,7 +227,7 @@ class Unfinished(Models):
     def __init__(self, other: Models) -> None:
         super().__init__(other.models, other.tables)
 
-    def runs(self, arm: str = "", task: str = "") -> list[RunOf]:
+    def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:
         return []
 
 
@@ -302,19 +303,14 @@ def test_a_pretrained_encoder_has_the_gradient_alone(tiny):
         [{"id": str(at), "text": TEXT[at % 2], "label": ("good", "bad")[at % 2]} for at in range(6)]
     ), ("bad", "good"))  # fmt: skip
     made = Models({("alone", "one", 0): pieces_model(tiny)}, {"one": table}, name="pretrained")
-    finding = WordImportance(least=1, permutations=99).find(made)
-    assert {"first-gradient", "words"} <= set(grids(finding)) and "first-sum" not in grids(finding)
-    assert len(grids(finding)["words"].rows) == 6
+    section = WordImportance(least=1, permutations=99).analyse(made)
+    assert {"first-gradient", "words"} <= set(tables(section)) and "first-sum" not in tables(section)
+    assert len(tables(section)["words"].rows) == 6
 
 
 # ---- what does not fit -----------------------------------------------------------------------------------------------
 
-PLAN = {
-    "baseline": "alone", "seeds": [1],
-    "tasks": {"one": {"head": "classification"}, "two": {"head": "span"}},
-    "arms": {"alone": {"models": "one per task", "tasks": ["one", "two"]},
-             "other": {"models": "joint", "tasks": ["two"]}},
-}  # fmt: skip
+STUDY = study_of({"alone": ["one", "two"], "other": ["two"]}, heads={"two": "span"})
 
 
 @pytest.mark.parametrize(
@@ -328,12 +324,12 @@ PLAN = {
     ],
 )
 def test_settings_that_do_not_fit_are_refused(given, message):
-    assert message in str(WordImportance.problems(PLAN, given, "x")[0])
-    assert problems(PLAN, {}, "x") == []
+    assert message in str(problems(STUDY, given, "x")[0])
+    assert problems(STUDY, {}, "x") == []
 
 
 def test_pairs_of_texts_are_left_out_and_the_finding_says_so(twenty):
     rows = [{"id": "a", "text": "w01", "text_pair": "w02", "label": "bad"}]
     pair = {"one": Table(datasets.Dataset.from_list(rows), ("bad", "good"))}
-    finding = WordImportance().find(Models({("alone", "one", 0): twenty.models["alone", "one", 0]}, pair))
-    assert finding.finding == "Nothing can be said of the words: one: its examples are pairs of texts."
+    section = WordImportance().analyse(Models({("alone", "one", 0): twenty.models["alone", "one", 0]}, pair))
+    assert section.finding == "Nothing can be said of the words: one: its examples are pairs of texts."

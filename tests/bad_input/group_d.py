@@ -69,11 +69,11 @@ def context_is_untouched(folder: Path) -> None:
 def accents_are_not_cut(folder: Path) -> None:
     """A predicted answer goes on to the end of its last character's accents."""
     _, encoded = cut(folder)
-    note, logits = encoded.note, np.full((1, len(encoded.inputs[0].ids), 2), -9.0)
-    logits[0, note["first"]] = 9.0
-    note["offsets"] = note["offsets"].copy()
-    note["offsets"][0] = (0, 4)  # as tokenizers have it that drop accents
-    assert best_spans(logits, note, 5, 1)[0]["text"] == "cafe\u0301"
+    metadata, logits = encoded.metadata, np.full((1, len(encoded.inputs[0].ids), 2), -9.0)
+    logits[0, metadata["first"]] = 9.0
+    metadata["offsets"] = metadata["offsets"].copy()
+    metadata["offsets"][0] = (0, 4)  # as tokenizers have it that drop accents
+    assert best_spans(logits, metadata, 5, 1)[0]["text"] == "cafe\u0301"
 
 
 def test_split_needs_no_answers(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_split_needs_no_answers(folder: Path) -> None:
 def windows_cover_everything(folder: Path) -> None:
     """It is read in windows, and every piece of it stands in one."""
     _, encoded = cut(folder)
-    cut_up, pieces = windows_of(encoded.note), len(encoded.note["offsets"])
+    cut_up, pieces = windows_of(encoded.metadata), len(encoded.metadata["offsets"])
     held = {piece for begin, end in zip(cut_up.begins, cut_up.ends, strict=True) for piece in range(begin, end)}
     assert len(encoded.inputs) == len(cut_up.begins) > 10 and held == set(range(pieces))
 
@@ -103,7 +103,10 @@ def loss_is_zero(folder: Path) -> None:
     loss = head.loss(outputs, torch.tensor(encoded.targets), [len(encoded.inputs)])
     loss.backward()
     assert (
-        encoded.note["lost"] and loss.item() == 0 and outputs.grad is not None and outputs.grad.abs().sum().item() == 0
+        encoded.metadata["lost"]
+        and loss.item() == 0
+        and outputs.grad is not None
+        and outputs.grad.abs().sum().item() == 0
     )
 
 

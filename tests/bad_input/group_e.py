@@ -9,7 +9,7 @@ from manyheads.core.values import Places
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 from manyheads.encoders.pretrained import resolve
 from manyheads.heads.tagging import Tagging
-from manyheads.metrics.score_files import score_files
+from manyheads.scoring import score_files
 
 TAGGED = {"name": "conll", "train": "train.txt"}
 TREES = {"name": "conllu", "train": "train.conllu"}
@@ -57,7 +57,7 @@ def encoded(folder: Path, **settings: int):
 def every_word_has_a_place(folder: Path) -> None:
     """Each of these words becomes the piece for what is unknown; there are always as many tags as words."""
     _, rows, found = encoded(folder)
-    assert [len(one.note["firsts"]) for one in found] == [len(row["words"]) for row in rows] == [5]
+    assert [len(one.metadata["firsts"]) for one in found] == [len(row["words"]) for row in rows] == [5]
     assert [target for target in found[0].targets if target >= 0] == [0, 0, 0, 0, 1]
 
 
@@ -75,7 +75,7 @@ def every_word_is_predicted(folder: Path) -> None:
     """A sentence of 400 words is read in windows; each word is predicted once, where it has most context."""
     head, rows, found = encoded(folder, max_length=32, stride=16)
     assert len(found[0].inputs) > 20 and len(rows[0]["words"]) == 400
-    assert len(found[0].note["firsts"]) == sum(target >= 0 for target in found[0].targets) == 400
+    assert len(found[0].metadata["firsts"]) == sum(target >= 0 for target in found[0].targets) == 400
     assert head.counts(found) == {"words": 400, "windowed": 1, "unknown_tags": 0}
 
 

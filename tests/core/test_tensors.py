@@ -1,5 +1,8 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from steady import STEADY
 
 from manyheads.core.tensors import States, Tokens, padding_for
 
@@ -56,3 +59,9 @@ def test_filler_is_sequences_of_its_own_that_split_leaves_out():
 
 def test_positions_count_anew_in_each_sequence():
     assert Tokens(torch.zeros(6).long(), torch.zeros(6).long(), (3, 1, 2)).positions.tolist() == [0, 1, 2, 0, 0, 1]
+
+
+@STEADY
+@given(tokens=st.integers(1, 100_000))
+def test_padding_of_a_pass_is_small(tokens):
+    assert 0 <= padding_for(tokens) <= max(64, tokens // 8)

@@ -161,7 +161,7 @@ def test_identity_sees_sequences_and_nothing_else():
     examples = mixed(TARGETS["classes"])
     known = identity(examples)
     assert identity(mixed(TARGETS["numbers"])) == known
-    assert identity([dataclasses.replace(one, note="other", truncated=0) for one in examples]) == known
+    assert identity([dataclasses.replace(one, metadata="other", truncated=0) for one in examples]) == known
     last = examples[-1]
     ids, kinds = last.inputs[0].ids, last.inputs[0].token_types
     changed = {

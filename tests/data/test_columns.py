@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from manyheads.core.values import Encoded, Input
 from manyheads.data.columns import SCHEMA, Examples, Form, agreed, block_of, blocks_of
-from manyheads.data.note_bytes import packed, unpacked
+from manyheads.data.metadata_bytes import packed, unpacked
 
 
 def an_input(ids, kinds=None):
@@ -29,7 +29,7 @@ def same(one, other):
 
 
 def same_examples(one, other):
-    parts = [((e.targets, e.note, e.truncated), [(i.ids, i.token_types) for i in e.inputs]) for e in (one, other)]
+    parts = [((e.targets, e.metadata, e.truncated), [(i.ids, i.token_types) for i in e.inputs]) for e in (one, other)]
     return same(*parts)
 
 
@@ -75,14 +75,14 @@ NOTES = st.recursive(
 
 @given(NOTES)
 @settings(max_examples=200, deadline=None)
-def test_a_note_comes_back_equal(note):
-    assert same(unpacked(packed(note)), note)
+def test_metadata_comes_back_equal(metadata):
+    assert same(unpacked(packed(metadata)), metadata)
 
 
-@pytest.mark.parametrize("note", [{1, 2}, datetime.date(2020, 1, 1), {"a": object()}, np.array(["text"]), b"bytes"])
-def test_a_note_of_something_else_is_refused(note):
-    with pytest.raises(TypeError, match="a note may hold plain JSON values and arrays of numbers"):
-        packed(note)
+@pytest.mark.parametrize("metadata", [{1, 2}, datetime.date(2020, 1, 1), {"a": object()}, np.array(["text"]), b"bytes"])
+def test_metadata_of_something_else_is_refused(metadata):
+    with pytest.raises(TypeError, match="metadata may hold plain JSON values and arrays of numbers"):
+        packed(metadata)
 
 
 @st.composite

@@ -2,7 +2,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 from functools import cache
 from inspect import signature
@@ -89,13 +88,6 @@ def test_no_input_twice_and_no_text_in_two_splits_whatever_the_seed(subset):
 def test_smaller_training_set_is_the_beginning_of_a_larger_one(subset):
     assert rows(subset, size=400) == rows(subset)[:400]
     assert rows(subset, size=400, seed=1) != rows(subset)[:400]
-
-
-@pytest.mark.parametrize("subset", SUBSETS)
-def test_two_thousand_rows_take_less_than_a_second(subset):
-    start = time.process_time()
-    world(subset, seed=2).read(TRAIN)
-    assert time.process_time() - start < 1
 
 
 def test_same_in_another_process_with_another_hash_seed():

@@ -1,5 +1,3 @@
-import time
-
 import datasets
 import pytest
 
@@ -36,10 +34,9 @@ def squad(tmp_path, monkeypatch):
     return read
 
 
-def test_mirror_is_whole_and_read_in_seconds(hub):
-    dataset, begin = Squad(Places(hub, hub)), time.perf_counter()
+def test_mirror_is_whole(hub):
+    dataset = Squad(Places(hub, hub))
     train, validation = dataset.read("train"), dataset.read("validation")
-    assert time.perf_counter() - begin < 60  # 4 s alone on a machine with two cores
     assert len(train.rows) == 87_599 and len(validation.rows) == 10_570 and dataset.read("test") is None
     assert train.labels is None and train.labelled and not train.warnings
     assert train.rows.column_names == ["id", "question", "context", "answers", "cluster"]

@@ -15,7 +15,8 @@ from manyheads.core.problems import StudyError
 from manyheads.core.tensors import States
 from manyheads.core.values import Encoded, Input, Pieces, Table
 from manyheads.encoders.pretrained import PretrainedTokenizer
-from manyheads.heads._spans import Note, best_spans, gold_spans, windows_of
+from manyheads.heads._question_words import question_word
+from manyheads.heads._spans import SpanMetadata, best_spans, gold_spans, windows_of
 from manyheads.heads._windows import check_coverage, windows
 from manyheads.heads.span import Span
 from manyheads.metrics import squad
@@ -113,7 +114,7 @@ def test_encode_by_hand(tokenizer):
     assert tokenizer.inner.convert_ids_to_tokens(one.inputs[0].ids.tolist()) == [
         "[CLS]", "where", "?", "[SEP]", "ann", "lee", "met", "bo", "in", "ul", "##m", ".", "[SEP]",
     ]  # fmt: skip
-    assert one.targets == ((9, 10),) and one.truncated == 0 and not one.note["lost"] and one.note["reachable"]
+    assert one.targets == ((9, 10),) and one.truncated == 0 and not one.metadata["lost"] and one.metadata["reachable"]
     assert one.inputs[0].token_types.tolist() == [0] * 4 + [1] * 9
 
 
@@ -121,15 +122,17 @@ def test_encode_windows_and_their_targets(tokenizer):
     given = [example(), example("Lee", 4), {**example(), "answers": UNANSWERABLE}]
     settings = {"max_length": 9, "max_question": 2, "stride": 2}  # a room of 4, windows of pieces 0-3, 2-5, 4-7
     place, name, nothing = Span(4, None, nullable=True, **settings).encode(given, tokenizer)
-    assert windows_of(place.note).begins == (0, 2, 4)
-    assert place.targets == ((0, 0), (0, 0), (5, 6)) and place.note["reachable"]
+    assert windows_of(place.metadata).begins == (0, 2, 4)
+    assert place.targets == ((0, 0), (0, 0), (5, 6)) and place.metadata["reachable"]
     assert name.targets == ((5, 5), (0, 0), (0, 0))
-    assert nothing.targets == ((0, 0), (0, 0), (0, 0)) and not nothing.note["lost"] and nothing.note["reachable"]
+    assert (
+        nothing.targets == ((0, 0), (0, 0), (0, 0)) and not nothing.metadata["lost"] and nothing.metadata["reachable"]
+    )
     head = Span(4, None, **settings)
     (place,) = head.encode(given[:1], tokenizer)
     assert place.targets == ((-100, -100), (-100, -100), (5, 6))
     (long,) = head.encode([example("Ann Lee met Bo in", 0)], tokenizer)
-    assert long.targets == ((-100, -100),) * 3 and long.note["lost"] and not long.note["reachable"]
+    assert long.targets == ((-100, -100),) * 3 and long.metadata["lost"] and not long.metadata["reachable"]
     assert head.counts([place, long]) == {"unreachable": 1, "answerable": 0.5}
 
 
@@ -141,7 +144,7 @@ def test_a_long_question_is_clipped_and_counted(tokenizer):
 
 def test_unlabelled_examples_have_no_targets(tokenizer):
     (one,) = Span(4, None).encode([{"question": "Where?", "context": CONTEXT}], tokenizer)
-    assert one.targets == () and one.note["reachable"] is None
+    assert one.targets == () and one.metadata["reachable"] is None
 
 
 def test_an_unanswerable_question_needs_nullable(tokenizer):
@@ -181,8 +184,10 @@ def question_of(context, logits, first=1, room=None, stride=1):
     offsets = np.array(places, dtype=np.int32).reshape(-1, 2)
     room = room or max(1, len(offsets))
     cut = windows(len(offsets), room, stride)
-    note = Note(context=context, offsets=offsets, first=first, room=room, stride=stride, lost=False, reachable=None)
-    return torch.tensor(logits), Encoded((Input(None, None),) * len(cut.begins), (), note)
+    metadata = SpanMetadata(
+        context=context, offsets=offsets, first=first, room=room, stride=stride, lost=False, reachable=None
+    )
+    return torch.tensor(logits), Encoded((Input(None, None),) * len(cut.begins), (), metadata)
 
 
 def test_the_null_answer_wins_by_more_than_the_threshold():
@@ -230,14 +235,14 @@ def test_the_best_spans_are_those_of_an_exhaustive_search(seed):
                     total = logits[index, 3 + i - begin, 0] + logits[index, 3 + j - begin, 1]
                     everything.append((total, " ".join(f"w{word}" for word in range(i, j + 1))))
     expected = sorted(everything, reverse=True)[:20]
-    found = best_spans(logits, given.note, longest, 20)
+    found = best_spans(logits, given.metadata, longest, 20)
     assert [span["text"] for span in found] == [text for _, text in expected]
     assert [span["score"] for span in found] == pytest.approx([total for total, _ in expected])
 
 
 def test_equal_scores_and_equal_texts():
     logits, given = question_of("the a the", np.zeros((1, 5, 2)))
-    found = best_spans(logits.numpy(), given.note, 2, 20)
+    found = best_spans(logits.numpy(), given.metadata, 2, 20)
     assert [(span["text"], span["start"]) for span in found] == [("the", 0), ("the a", 0), ("a", 4), ("a the", 4)]
 
 
@@ -322,17 +327,17 @@ def test_no_character_and_no_answer_of_squad_is_lost(version, max_length, stride
     for context, whole in pieces.items():
         (one,) = head.encode([{"question": "Why?", "context": context}], tokenizer)
         characters += characters_in_windows(context, whole, one)
-        cut = windows_of(one.note)
+        cut = windows_of(one.metadata)
         for question in contexts[context]:
             for text, start, span in distinct_golds(question, whole):
                 answers += 1
                 holding = cut.holding(*span)
                 lost += not holding
-                targets, _ = head._targets([span], cut, one.note["first"])
+                targets, _ = head._targets([span], cut, one.metadata["first"])
                 found = [target for target in targets if target[0] >= 0]
                 assert len(found) == len(holding)
                 for index, (first, last) in zip(holding, found, strict=True):
-                    shift = cut.begins[index] - one.note["first"]
+                    shift = cut.begins[index] - one.metadata["first"]
                     a, b = whole.offsets[first + shift, 0], whole.offsets[last + shift, 1]
                     same = squad.normalize(context[a:b]) == squad.normalize(text)
                     assert same or cuts_a_piece(whole, span, start, start + len(text)), (question["id"], text)
@@ -347,7 +352,7 @@ def test_no_character_and_no_answer_of_squad_is_lost(version, max_length, stride
 def characters_in_windows(context, whole, one):
     """How many characters lie in some window, from the ids that the encoder is given."""
     inside = np.zeros(len(context), bool)
-    cut, first = windows_of(one.note), one.note["first"]
+    cut, first = windows_of(one.metadata), one.metadata["first"]
     for begin, end, sequence in zip(cut.begins, cut.ends, one.inputs, strict=True):
         assert np.array_equal(sequence.ids[first : first + end - begin], whole.ids[begin:end])
         left = whole.offsets[begin, 0] if begin else 0
@@ -380,12 +385,14 @@ def test_perfect_logits_give_the_gold_answer(max_length, stride, max_question, o
     exact = pieced = 0
     for question, one, answer in zip(questions, encoded, answers, strict=True):
         text, start = question["answers"]["text"][0], question["answers"]["answer_start"][0]
-        (span,) = gold_spans({"answers": {"text": [text], "answer_start": [start]}}, Pieces(None, one.note["offsets"]))
-        cut = windows_of(one.note)
+        (span,) = gold_spans(
+            {"answers": {"text": [text], "answer_start": [start]}}, Pieces(None, one.metadata["offsets"])
+        )
+        cut = windows_of(one.metadata)
         if span[1] - span[0] >= head.max_answer or span[1] >= cut.ends[cut.owners[span[0]]]:
             continue
         same = squad.normalize(answer["answer"]) == squad.normalize(text)
-        pieces = Pieces(None, one.note["offsets"])
+        pieces = Pieces(None, one.metadata["offsets"])
         assert same or (text in answer["answer"] and cuts_a_piece(pieces, span, start, start + len(text)))
         exact += same
         pieced += not same
@@ -440,5 +447,19 @@ def test_other_mistakes():
     uneven = {**example(), "answers": {"text": ["Ulm"], "answer_start": []}}
     assert "one answer_start for each text" in problems(uneven)[0]
     bare = {name: value for name, value in example().items() if name != "answers"}
-    assert 'the column "answers" is missing' in problems(bare)[0]
     assert [*Span(4, None).problems(Table(datasets.Dataset.from_list([bare]), labelled=False), "t")] == []
+
+
+# ---- What a person reads ----
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("How many times more?", "how many"), ("In which town is it, and who asks?", "which"),
+        ("Whose is it?", "whose"), ("Name the town.", "other"), ("WHEN?", "when"),
+        ("What's the point of how?", "what"), ("However?", "other"),
+    ],
+)  # fmt: skip
+def test_question_words(question, word):
+    assert question_word(question) == word

@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from pathlib import Path
 
 import datasets
@@ -24,6 +25,7 @@ from manyheads.heads.tagging import Tagging
 from manyheads.inference import answer
 from manyheads.metrics.conlleval import evaluate
 from manyheads.metrics.resampled import score
+from manyheads.scoring import score_files
 from manyheads.training.model import build_model
 from manyheads.training.prediction import predict
 
@@ -70,7 +72,7 @@ def test_encode_by_hand(tokenizer):
     pieces = names(tokenizer, one.inputs[0].ids)
     assert pieces == ["[CLS]", "rockwell", "unlike", "##liest", ".", "[SEP]"]
     assert one.targets == (-100, 1, 2, -100, 0, -100)
-    assert one.note["firsts"].tolist() == [1, 2, 4] and one.truncated == 0
+    assert one.metadata["firsts"].tolist() == [1, 2, 4] and one.truncated == 0
 
 
 @pytest.mark.parametrize("odd", SPECIAL)
@@ -106,7 +108,7 @@ def test_an_overlong_word_keeps_some_pieces_and_its_tag(tokenizer):
     word = "ab" * 40
     (one,) = Tagging(4, LABELS, max_word=3).encode([sentence("a", word, "b")], tokenizer)
     pieces = len(tokenizer.pieces([word])[0].ids)
-    assert pieces > 3 and one.truncated == pieces - 3 and one.note["firsts"].tolist() == [1, 2, 5]
+    assert pieces > 3 and one.truncated == pieces - 3 and one.metadata["firsts"].tolist() == [1, 2, 5]
 
 
 @pytest.mark.parametrize(("count", "stride"), [(1, 3), (6, 3), (7, 3), (30, 3), (31, 6), (200, 1)])
@@ -116,7 +118,7 @@ def test_every_word_is_learned_once_where_it_has_most_context(tokenizer, count, 
     (one,) = head.encode([sentence(*words, tags=["B-NP" if at % 2 else "O" for at in range(count)])], tokenizer)
     assert all(len(given.ids) <= 8 for given in one.inputs)
     tokens = np.concatenate([given.ids for given in one.inputs])
-    firsts = one.note["firsts"]
+    firsts = one.metadata["firsts"]
     assert len(firsts) == count == len(set(firsts.tolist()))
     assert [names(tokenizer, tokens[[first]])[0] for first in firsts] == [
         "unlike" if word == "unlikeliest" else word for word in words
@@ -278,8 +280,82 @@ def test_problems_name_the_record():
 def test_an_unlabelled_split_needs_no_tags():
     table = Table(datasets.Dataset.from_dict({"id": ["0"], "words": [["a"]]}), LABELS, labelled=False)
     assert Tagging(4, LABELS).problems(table, "here") == []
-    table = Table(table.rows, LABELS)
-    assert 'the column "tags" is missing' in str(Tagging(4, LABELS).problems(table, "here")[0])
+
+
+# ---- Scores of a file ----
+
+
+def lines(folder, name, *rows):
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def tagged(*sentences, start=0):
+    return [{"id": str(at), "tags": tags.split()} for at, tags in enumerate(sentences, start)]
+
+
+def fails(*paths):
+    with pytest.raises(StudyError) as caught:
+        score_files("tagging", *paths)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_chunks_by_hand(tmp_path):
+    gold = lines(tmp_path, "gold", *tagged("B-X I-X O", "B-X O", "B-Y"))
+    found = lines(tmp_path, "found", *tagged("B-X I-X B-Y", "O O"), {"id": "z", "tags": ["O"]})
+    # Gold: 3 chunks. Found: 2, of which 1 is right; of 6 words 2 and 1 have the right tag, and the third sentence none.
+    assert score_files("tagging", gold, found) == pytest.approx(
+        {
+            "accuracy": 0.5,
+            "f1": 2 / 5,
+            "precision": 1 / 2,
+            "recall": 1 / 3,
+            "total": 3,
+            "words": 6,
+            "missing": 1,
+            "unknown": 1,
+        }
+    )
+
+
+def test_a_file_of_plain_tags_has_an_accuracy_only(tmp_path):
+    gold, found = lines(tmp_path, "gold", *tagged("DT NN")), lines(tmp_path, "found", *tagged("DT DT"))
+    assert score_files("tagging", gold, found) == {"accuracy": 0.5, "total": 1, "words": 2, "missing": 0, "unknown": 0}
+
+
+def test_no_chunk_found_is_undefined_precision_with_a_reason(tmp_path):
+    gold, found = lines(tmp_path, "gold", *tagged("B-X O")), lines(tmp_path, "found", *tagged("O O"))
+    result = score_files("tagging", gold, found)
+    assert (result["f1"], result["precision"], result["recall"]) == (0.0, None, 0.0)
+    assert list(result["undefined"]) == ["precision"]
+
+
+def test_same_as_conlleval_on_any_tags(tmp_path):
+    rng = random.Random(0)
+    golds = [rng.choices(["O", "B-X", "I-X", "B-Y", "I-Y"], k=rng.randrange(1, 12)) for _ in range(100)]
+    found = [[tag if rng.random() < 0.7 else rng.choice(["O", "B-X", "I-Y"]) for tag in tags] for tags in golds]
+    paths = [lines(tmp_path, name, *tagged(*map(" ".join, rows))) for name, rows in (("gold", golds), ("found", found))]
+    result, expected = score_files("tagging", *paths), evaluate(golds, found)
+    for ours, theirs in (("accuracy", "accuracy"), ("f1", "FB1"), ("precision", "precision"), ("recall", "recall")):
+        assert 100 * result[ours] == pytest.approx(expected[theirs])
+
+
+def test_bad_lines_of_tags(tmp_path):
+    gold = lines(tmp_path, "gold", *tagged("O B-X"))
+    assert (
+        "found (record 0): 1 tags where the gold file has 2" in fails(gold, lines(tmp_path, "found", *tagged("O")))[0]
+    )
+    found = lines(
+        tmp_path, "found", {"id": "0"}, {"tags": ["O"]}, {"id": True, "tags": []}, {"id": "1", "tags": [1]}, 7
+    )
+    problems = fails(gold, found)
+    assert len(problems) == 5 and all("needs an id (a text) and tags (a list of texts)" in one for one in problems)
+    found = lines(tmp_path, "found", *tagged("O O"), *tagged("O O"))
+    assert "found:2: the id stands twice" in fails(gold, found)[0]
+    assert "the file is empty" in fails(gold, lines(tmp_path, "found"))[0]
+    gold = lines(tmp_path, "gold", *tagged("O b-x B-Y"))
+    assert "nearly a chunk tag. Found 'b-x'. Did you mean 'B-X'?" in fails(gold, gold)[0]
 
 
 # ---- A whole study ----

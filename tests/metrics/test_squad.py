@@ -7,7 +7,7 @@ import pytest
 import squad_official
 
 from manyheads.metrics import squad
-from manyheads.metrics.score_files import score_files
+from manyheads.scoring import score_files
 
 FILES = 520  # of each version
 
@@ -70,7 +70,8 @@ def run(tmp_path, document, predictions, odds=None, threshold=1.0):
     paths = [tmp_path / name for name in ("gold.json", "predictions.json", "odds.json")]
     for path, value in zip(paths, (document, predictions, odds), strict=True):
         path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-    result = score_files("span", paths[0], paths[1], None if odds is None else paths[2], threshold)
+    given = {"null_odds": None if odds is None else paths[2], "threshold": threshold}
+    result = score_files("span", paths[0], paths[1], **given)
     return {name: value for name, value in result.items() if name not in ("missing", "unknown")}, result
 
 

@@ -9,10 +9,11 @@ import re
 import pytest
 import results_example
 from browser import CHROMIUM
+from waiting import LIMIT
 
-from manyheads.analyses import Column, Finding, Grid, Marked
+from manyheads.analyses import Column, DataTable, HighlightedText, Section
 from manyheads.report import drawing, html_page
-from manyheads.runner.analysis_sections import told
+from manyheads.runner.analysis_sections import section_entry
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright, which is not installed")
 pypdf = pytest.importorskip("pypdf", reason="needs the package pypdf, which is not installed")
@@ -29,7 +30,7 @@ CONTRAST = 4.5
 def browser():
     with playwright.sync_playwright() as driver:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=1000 * LIMIT)
         yield browser
         browser.close()
 
@@ -38,14 +39,16 @@ def analysis() -> dict:
     """What an analysis found: a sentence, a long table with long texts and marks, a figure."""
     long = "The soup was cold, but the waiter was kind, and so we stayed for another hour. " * 4
     verdicts = ["helps", "hurts", "no difference", "cannot tell"]
-    rows = [[f"example-{row}", Marked(long, 4, 8), row / 20 - 0.4, verdicts[row % 4]] for row in range(20)]
+    rows = [[f"example-{row}", HighlightedText(long, 4, 8), row / 20 - 0.4, verdicts[row % 4]] for row in range(20)]
     columns = ["id", "text", Column("change", "gain"), Column("verdict", "verdict")]
     with drawing.house_look():
         sheet = drawing.new_sheet(60)
         sheet.text(0.1, 0.5, "drawn")
         figure = drawing.finish(sheet, "counts", "Counts", "Read it from left to right.", "Counts of each kind")
-    finding = Finding("Changed answers", "20 answers changed.", ["One text.", Grid("changed", columns, rows), figure])
-    return told("changed_answers", finding)[0]
+    section = Section(
+        "Changed answers", "20 answers changed.", ["One text.", DataTable("changed", columns, rows), figure]
+    )
+    return section_entry("changed_answers", section)[0].model_dump(mode="json")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,7 @@ class Watched:
 
     def __init__(self, browser, path, **window):
         self.context = browser.new_context(**window)
+        self.context.set_default_timeout(1000 * LIMIT)
         self.page = self.context.new_page()
         self.heard, self.asked = [], []
         self.page.on("console", lambda message: self.heard.append(message.text))

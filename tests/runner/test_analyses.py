@@ -9,14 +9,14 @@ from browser import Page
 from command import call
 
 from conftest import STUDY
-from manyheads.analyses import Column, Finding, Grid, Marked
+from manyheads.analyses import Column, DataTable, HighlightedText, Section
 from manyheads.core.problems import StudyError
 from manyheads.report import analyses, drawing, html_page
 from manyheads.report.drawing import Figure
 from manyheads.results.reader import read_results
 from manyheads.results.svg import svg_problem
 from manyheads.runner.analysis_inputs import StudyMaterial
-from manyheads.runner.analysis_sections import LONGEST, told
+from manyheads.runner.analysis_sections import LONGEST, section_entry
 from manyheads.runner.run_study import comparison_plan
 from manyheads.study.parser import read_study
 from manyheads.study.tasks import read_tasks
@@ -26,8 +26,9 @@ PROBE = '''"""Counts answers, for a test."""
 from pathlib import Path
 
 from manyheads.report import drawing
-from manyheads.analyses import Analysis, Column, Finding, Grid, Marked
+from manyheads.analyses import Analysis, Column, Section, DataTable
 from manyheads.core.problems import Problem
+from manyheads.core.values import HighlightedText
 
 
 class Probe(Analysis):
@@ -57,12 +58,13 @@ class Probe(Analysis):
             assert [one["label"] for one in answers] == [one["label"] for one in again]
             targets = [example.targets for example in material.encoded(run, self.task, table)]
             right = sum(one["label"] == one["gold"] for one in answers)
-            rows.append([run.arm, run.seed, right, len(targets), Marked("=1+1 <b>good</b>", 5, 9)])
+            rows.append([run.arm, run.seed, right, len(targets), HighlightedText("=1+1 <b>good</b>", 5, 9)])
         with drawing.house_look():
             sheet = drawing.new_sheet(60)
             figure = drawing.finish(sheet, "empty", "Nothing <drawn>", "Read nothing.", "An empty sheet")
         columns = ["arm", "seed", Column("right"), "of", "text"]
-        return Finding("Counts", f"{len(rows)} runs <answered>.", ["A text.", Grid("counts", columns, rows), figure])
+        parts = ["A text.", DataTable("counts", columns, rows), figure]
+        return Section("Counts", f"{len(rows)} runs <answered>.", parts)
 '''
 
 
@@ -265,18 +267,18 @@ def test_a_study_of_pairs_ends_with_its_matrix(tmp_path, tiny):
 
 
 def table_of(*rows: list, columns=("a",), **about) -> dict:
-    return told("x", Finding("T", "F.", [Grid("t", columns, rows, **about)]))[0]["parts"][0]
+    return section_entry("x", Section("T", "F.", [DataTable("t", columns, rows, **about)]))[0]["parts"][0]
 
 
 def test_the_page_holds_the_first_rows_and_the_file_all():
-    entry, files = told("x", Finding("T", "F.", [Grid("t", ["a"], [[n] for n in range(250)], shown=3)]))
+    entry, files = section_entry("x", Section("T", "F.", [DataTable("t", ["a"], [[n] for n in range(250)], shown=3)]))
     assert entry["parts"][0]["rows"] == [[0], [1], [2]] and entry["parts"][0]["total"] == 250
     assert len(files["analyses/x/t.csv"].decode().splitlines()) == 251
 
 
 def test_a_long_text_keeps_what_stands_around_its_mark():
     text = "a" * 3000 + "GOLD" + "b" * 3000
-    cell = table_of([Marked(text, 3000, 3004)])["rows"][0][0]
+    cell = table_of([HighlightedText(text, 3000, 3004)])["rows"][0][0]
     assert cell["text"][cell["start"] : cell["end"]] == "GOLD" and len(cell["text"]) == LONGEST + 2
     assert cell["text"].startswith("…a") and cell["text"].endswith("b…")
     assert len(table_of(["c" * 5000])["rows"][0][0]) == LONGEST
@@ -289,16 +291,16 @@ def test_what_is_not_finite_is_null():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ([Grid("t", ["a", "b"], [["one"]])], "not as wide as the 2 columns"),
-        ([Grid("../t", ["a"], [])], "cannot be the name"),
-        ([Grid("t", ["a"], []), Grid("T", ["a"], [])], "two tables, or two figures"),
-        ([Grid("t", ["a"], [[Marked("abc", 2, 9)]])], "not inside a text"),
+        ([DataTable("t", ["a", "b"], [["one"]])], "not as wide as the 2 columns"),
+        ([DataTable("../t", ["a"], [])], "cannot be the name"),
+        ([DataTable("t", ["a"], []), DataTable("T", ["a"], [])], "two tables, or two figures"),
+        ([DataTable("t", ["a"], [[HighlightedText("abc", 2, 9)]])], "not inside a text"),
         ([Figure("f", "F", "f", "<svg onload='x'/>")], "figure f: "),
     ],
 )
 def test_a_finding_that_cannot_be_shown_is_refused(parts, message):
     with pytest.raises(ValueError, match=message):
-        told("x", Finding("T", "F.", parts))
+        section_entry("x", Section("T", "F.", parts))
 
 
 # ---- what comes back from a file -------------------------------------------------------------------------------------
@@ -364,12 +366,12 @@ def test_numbers_are_shown_as_their_column_says(done, kind, value, shown):
 
 def test_a_page_with_many_long_examples_stays_small(done):
     results = json.loads((done / "out" / "results.json").read_text("utf-8"))
-    context = Marked("It evolved into <b>Modern</b> English. " * 300, 5000, 5020)
+    context = HighlightedText("It evolved into <b>Modern</b> English. " * 300, 5000, 5020)
     grids = [
-        Grid(f"examples-{n}", ["question", "context", "gold"], [["Which?", context, "a" * 300]] * 500, shown=60)
+        DataTable(f"examples-{n}", ["question", "context", "gold"], [["Which?", context, "a" * 300]] * 500, shown=60)
         for n in range(10)
     ]
-    entry, files = told("changed_answers", Finding("T", "F.", grids))
+    entry, files = section_entry("changed_answers", Section("T", "F.", grids))
     page = html_page.render(results | {"analyses": [entry]}, done / "out", figures=[])
     assert len(page.encode()) < 2_000_000 and page.count("440 more rows are left out here.") == 10
     assert all(len(content) > 5_000_000 for content in files.values())
@@ -377,14 +379,18 @@ def test_a_page_with_many_long_examples_stays_small(done):
 
 def test_no_text_of_an_analysis_becomes_a_part_of_the_page(done, tmp_path):
     mark = "<script>alert('x')</script>\"&"
-    grid = Grid(
-        "t", [mark], [[mark], [Marked(mark + "x" * 400 + mark, 3, 440)], [Marked(mark, 0, 8)]], note=mark, title=mark
+    grid = DataTable(
+        "t",
+        [mark],
+        [[mark], [HighlightedText(mark + "x" * 400 + mark, 3, 440)], [HighlightedText(mark, 0, 8)]],
+        note=mark,
+        title=mark,
     )
     with drawing.house_look():
         sheet = drawing.new_sheet(60)
         drawing.panel(sheet, mark, 0, 30)
         figure = drawing.finish(sheet, "f", mark, mark, mark)
-    entry, _ = told("x", Finding(mark, mark, [mark, grid, figure]))
+    entry, _ = section_entry("x", Section(mark, mark, [mark, grid, figure]))
     results = json.loads((done / "out" / "results.json").read_text("utf-8"))
     (tmp_path / "results.json").write_text(json.dumps(results | {"analyses": [entry]}), "utf-8")
     read = Page(html_page.render(read_results(tmp_path), tmp_path, figures=[]))

@@ -5,17 +5,17 @@ import re
 import signal
 
 from racing import SERVER, race
+from waiting import LIMIT
 
 from manyheads.runner.lock import Lock, holder
 
 
 def test_one_of_sixteen_wins_and_its_death_frees_the_lock(tmp_path):
-    start, results = SERVER.Event(), SERVER.Queue()
+    start, results = SERVER.Barrier(16), SERVER.Queue()
     racers = [SERVER.Process(target=race, args=(tmp_path / "lock", start, results), daemon=True) for _ in range(16)]
     for racer in racers:
         racer.start()
-    start.set()
-    won = dict(results.get(timeout=60) for _ in racers)
+    won = dict(results.get(timeout=LIMIT) for _ in racers)
     winner = [process for process, mine in won.items() if mine]
     assert len(won) == 16 and len(winner) == 1
     assert re.match(rf"process {winner[0]} on .+, since \d{{4}}-", holder(tmp_path / "lock"))

@@ -58,13 +58,13 @@ def test_the_facts_are_those_of_the_encoder(kind, tmp_path, minilm):
     ]
 
 
-@pytest.mark.parametrize("kind", _pretrained_checks.TESTED)
+@pytest.mark.parametrize("kind", _pretrained_checks.ARCHITECTURES)
 def test_what_a_configuration_leaves_out_is_what_transformers_takes(kind):
-    config = AutoConfig.for_model(kind)
-    defaults = dict(_pretrained_checks.DEFAULTS)
-    if kind in ("bert", "electra"):
-        del defaults["pad_token_id"]  # they count positions from 0, whatever it is
-    assert {key: getattr(config, key) for key in defaults} == defaults
+    config, known = AutoConfig.for_model(kind), _pretrained_checks.ARCHITECTURES[kind]
+    silent = _pretrained_checks.named({"model_type": kind})
+    assert silent["num_hidden_layers"] == config.num_hidden_layers
+    assert silent["max_position_embeddings"] == config.max_position_embeddings
+    assert known.first_position is not None or config.pad_token_id == _pretrained_checks.PADDING
 
 
 LONG = "The ferry sails at noon. " * 40
@@ -121,8 +121,10 @@ def test_a_head_asks_its_companion(name, monkeypatch):
 
 def test_texts_must_lie_between_special_tokens():
     places = _pretrained_checks.text_places
-    assert places([1, 0, 1, 0, 1], "x") == (1, 3) and places([1, 0, 1, 1, 0, 1], "x") == (1, 4)
-    for special in ([0, 0], [1, 0, 0, 1], [1, 0, 1, 0, 0, 1]):  # none between; "a", then "b", cut in two
+    assert places([1, 0, 1, 0, 1], "x") == (slice(1, 2), slice(3, 4))
+    assert places([1, 0, 0, 1, 1, 0, 1], "x") == (slice(1, 3), slice(5, 6))  # "a" cut in two, and two special tokens
+    assert places([0, 1, 0], "x") == (slice(0, 1), slice(2, 3))
+    for special in ([0, 0], [1, 0, 0, 1], [1, 0, 1]):  # none between; one text only
         with pytest.raises(ValueError, match="no special token between two texts"):
             places(special, "x")
 

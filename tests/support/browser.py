@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
+from waiting import LIMIT
+
 VOID = {"meta", "link", "br", "input", "hr", "img"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -55,5 +57,5 @@ def browse(page: str, folder, script: str = "") -> tuple[str, str]:
         "--dump-dom",
         f"file://{folder / 'page.html'}",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)

@@ -11,8 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +30,12 @@ from manyheads.data.token_cache import ABOUT, DATA, PLACE, TokenCache, contents,
 from manyheads.datasets.conll import Conll
 from manyheads.datasets.conllu import Conllu
 from manyheads.datasets.table import OwnTable
-from manyheads.metrics.score_files import score_files
+from manyheads.heads.classification import Classification
+from manyheads.heads.multiple_choice import MultipleChoice
 from manyheads.report import html_page, plots, tables
 from manyheads.results.reader import read_results
 from manyheads.results.records import cost, read_answers, read_records
+from manyheads.scoring import score_files
 from manyheads.study.parser import read_study
 from manyheads.training import checkpoint
 
@@ -238,7 +239,7 @@ def _score(head: str, *names: str) -> Run:
         paths = [folder / name for name in names]
         for place, path in enumerate(paths):
             path.write_bytes(parts[min(place, len(parts) - 1)])
-        return score_files(head, *paths)
+        return score_files(head, *paths[:2], **dict(zip(["null_odds"], paths[2:], strict=False)))
 
     return run
 
@@ -261,13 +262,12 @@ class _Answerer:
 
     tasks = ("food", "pairs", "choose")
 
-    @property
-    def specification(self) -> dict[str, Any]:
-        return {"tasks": {task: {} for task in self.tasks}}
+    specification: ClassVar[dict[str, Any]] = {
+        "tasks": {"food": {}, "pairs": {"columns": ["text", "text_pair", "label"]}, "choose": {}}
+    }
 
     def head(self, task: str) -> Any:
-        columns = {"food": ("text", "label"), "pairs": ("text", "text_pair"), "choose": ("text", "choices", "label")}
-        return SimpleNamespace(columns=columns[task], optional=())
+        return MultipleChoice(8, None) if task == "choose" else Classification(8, ["no", "yes"])
 
 
 def _predict(folder: Path, data: bytes) -> Any:

@@ -1,39 +1,72 @@
-"""Material for analyses that no run has made: answers and results as a test wants them."""
+"""Runs for analyses that nobody has trained: a study, answers and results as a test wants them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
 import numpy as np
 
-from manyheads.analyses import RunOf
+from manyheads import registry
+from manyheads.analyses import FinishedRun
 from manyheads.core.values import Table
+from manyheads.heads import Head
+from manyheads.study.spec import Arm, Choice, Study, Task
+
+
+def study_of(
+    arms: Mapping[str, Sequence[str]],
+    *,
+    joint: Sequence[str] | None = None,
+    heads: Mapping[str, str] | None = None,
+    unscored: Sequence[str] = (),
+    seeds: int = 1,
+) -> Study:
+    """A study with as much in it as analyses look at.
+
+    :param arms: arm -> its tasks; the first is the baseline.
+    :param joint: The arms that train jointly; by default all but the baseline.
+    :param heads: task -> its head; `classification` for the others.
+    """
+    joint = list(arms)[1:] if joint is None else joint
+    names = dict.fromkeys(task for given in arms.values() for task in given)
+    tasks = {
+        name: Task(name, Choice("table"), Choice((heads or {}).get(name, "classification")), 0, 0,
+                   "none" if name in unscored else "")
+        for name in names
+    }  # fmt: skip
+    nothing = dict.fromkeys(field.name for field in fields(Arm))
+    made = {
+        arm: Arm(**nothing | {"name": arm, "label": arm, "alone": arm not in joint, "tasks": tuple(given)})
+        for arm, given in arms.items()
+    }
+    return Study("made_up", "", tuple(range(seeds)), next(iter(arms)), tasks, made, Path(), {}, "")
 
 
 class MadeUp:
-    """An `analyses.Material` of two arms or more.
+    """An `analyses.StudyRuns` of two arms or more.
 
-    :param arms: arm -> its tasks; the first is the baseline, with a model for each task.
+    :param arms: As `study_of` takes them.
     :param rows: task -> its examples.
+    :param head: Of every task.
     """
 
-    def __init__(self, arms: Mapping[str, Sequence[str]], rows: Mapping[str, Sequence[Mapping[str, Any]]], seeds: int):
-        self.baseline = next(iter(arms))
+    def __init__(
+        self,
+        arms: Mapping[str, Sequence[str]],
+        rows: Mapping[str, Sequence[Mapping[str, Any]]],
+        seeds: int,
+        head: str = "classification",
+    ):
         self.tables = {
             task: Table(datasets.Dataset.from_list([dict(row) for row in given])) for task, given in rows.items()
         }
         self.lines: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
         self.kinds: dict[str, dict[str, str]] = {}
-        self.results: dict[str, Any] = {"comparisons": []}
-        about = {
-            arm: {"label": arm, "models": "joint" if arm != self.baseline else "one per task", "tasks": list(tasks)}
-            for arm, tasks in arms.items()
-        }
-        tasks = dict.fromkeys(task for given in arms.values() for task in given)
-        self.plan: dict[str, Any] = {
-            "baseline": self.baseline, "seeds": list(range(seeds)), "arms": about,
-            "tasks": {task: {"head": "classification"} for task in tasks},
-        }  # fmt: skip
+        self.results = SimpleNamespace(comparisons=[])
+        self.study = study_of(arms, heads=dict.fromkeys(rows, head), seeds=seeds)
 
     def answer(self, arm: str, task: str, scores: np.ndarray, metric: str, kind: str = "mean", **columns: Any) -> None:
         """What an arm scored on each example, [k, n] or [k, n, m], and what it answered."""
@@ -42,23 +75,26 @@ class MadeUp:
             lines = self.lines.setdefault((arm, seed, task), [{"items": {}} for _ in of_seed])
             for at, (line, score) in enumerate(zip(lines, of_seed, strict=True)):
                 row = self.tables[task].rows[at]
-                gold = row.get("answers", row.get("label"))
+                gold = row.get(self.head(task).gold[0])
                 line |= {"id": row["id"], "gold": gold, **{name: given[at] for name, given in columns.items()}}
                 line["items"][metric] = np.atleast_1d(score).tolist()
 
-    def runs(self, arm: str = "", task: str = "") -> list[RunOf]:
+    def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:
         found = []
         for name, seed, of_task in self.lines:
             if arm in ("", name) and task in ("", of_task):
                 metrics = {"kinds": self.kinds[of_task], "headline": next(iter(self.kinds[of_task]))}
-                found.append(RunOf(name, seed, (of_task,), f"{name}/{seed}", {"metrics": {of_task: metrics}}))
+                found.append(FinishedRun(name, seed, (of_task,), f"{name}/{seed}", {"metrics": {of_task: metrics}}))
         return found
 
-    def answers(self, run: RunOf, task: str) -> list[dict[str, Any]]:
+    def answers(self, run: FinishedRun, task: str) -> list[dict[str, Any]]:
         return self.lines[run.arm, run.seed, task]
 
     def table(self, task: str, split: str = "reported") -> Table:
         return self.tables[task]
+
+    def head(self, task: str) -> Head:
+        return registry.load("heads", self.study.tasks[task].head.name)(4, ["bad", "good"])
 
     def labels(self, task: str) -> tuple[str, ...] | None:
         return None

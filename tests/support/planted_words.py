@@ -6,8 +6,9 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from made_up import study_of
 
-from manyheads.analyses import RunOf
+from manyheads.analyses import FinishedRun
 from manyheads.core.values import Places, Table
 from manyheads.data.batches import TrainingData, encoded, stored
 from manyheads.training.model import MultiTaskModel, build_model
@@ -53,7 +54,7 @@ def trained(tables: dict[str, Table], seed: int, steps: int = 150, **encoder: An
 
 
 class Models:
-    """An `analyses.Material` with models of the test's own making.
+    """An `analyses.StudyRuns` with models of the test's own making.
 
     :param models: (arm, task or "" for all, seed) -> the model.
     """
@@ -61,27 +62,19 @@ class Models:
     def __init__(self, models: dict[tuple[str, str, int], MultiTaskModel], tables: dict[str, Table], **encoder: Any):
         self.models, self.tables = models, tables
         arms = dict.fromkeys(arm for arm, _, _ in models)
-        joint = {arm for arm, task, _ in models if not task}
-        self.plan: dict[str, Any] = {
-            "baseline": next(iter(arms)), "seeds": sorted({seed for _, _, seed in models}),
-            "tasks": {task: {"head": "classification"} for task in tables},
-            "arms": {
-                arm: {"label": arm, "models": "joint" if arm in joint else "one per task", "tasks": list(tables)}
-                for arm in arms
-            },
-        }  # fmt: skip
+        joint = [arm for arm, task, _ in models if not task]
+        self.study = study_of({arm: list(tables) for arm in arms}, joint=joint)
         self.record = {"settings": {"encoder": {"name": "bag_of_words", "settings": {}} | encoder}}
 
-    def runs(self, arm: str = "", task: str = "") -> list[RunOf]:
+    def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:
         made = [
-            RunOf(name, seed, tuple(self.tables) if not one else (one,), f"{name}/{one}/{seed}", self.record)
+            FinishedRun(name, seed, tuple(self.tables) if not one else (one,), f"{name}/{one}/{seed}", self.record)
             for name, one, seed in self.models
         ]
         return [run for run in made if arm in ("", run.arm) and (not task or task in run.tasks)]
 
-    def model(self, run: RunOf) -> MultiTaskModel:
-        joint = self.plan["arms"][run.arm]["models"] == "joint"
-        return self.models[run.arm, "" if joint else run.tasks[0], run.seed]
+    def model(self, run: FinishedRun) -> MultiTaskModel:
+        return self.models[run.arm, run.tasks[0] if self.study.arms[run.arm].alone else "", run.seed]
 
     def table(self, task: str, split: str = "reported") -> Table:
         return self.tables[task]
@@ -89,5 +82,5 @@ class Models:
     def labels(self, task: str) -> tuple[str, ...] | None:
         return self.tables[task].labels
 
-    def encoded(self, run: RunOf, task: str, table: Table) -> Any:
+    def encoded(self, run: FinishedRun, task: str, table: Table) -> Any:
         return stored(self.model(run).head(task), table, self.model(run).tokenizer)

@@ -2,10 +2,11 @@
 
 import multiprocessing
 import os
-import time
+import signal
 from pathlib import Path
 
 import torch
+from waiting import LIMIT, until
 
 from manyheads.runner import pool
 from manyheads.runner.lock import Lock
@@ -24,27 +25,34 @@ SERVER.set_forkserver_preload([
 
 
 def race(path, start, results):
-    """Wait for the start, try once for a lock, and hold what was won."""
-    start.wait(60)
+    """Wait for the others, try once for a lock, and hold what was won until the end comes from outside."""
+    start.wait(LIMIT)
     with Lock(path) as lock:
         results.put((os.getpid(), lock.mine))
-        time.sleep(60)
+        signal.pause()
 
 
 def command(study: Path, out: Path, log: Path, stuck_in: str, start) -> None:
-    """Run a study as one of several commands, and write down the runs that it does; never leave the run `stuck_in`."""
+    """Run a study as one of several commands, and write down the runs that it does; never leave the run `stuck_in`.
+
+    No run ends before each of the commands that begin together is in a run of its own.
+    """
     torch.set_num_threads(1)
     real = pool.run_once
+
+    def all_at_work() -> bool:
+        return len({line.split()[0] for line in log.read_text().splitlines()}) >= start.parties
 
     def run_once(run, workshop, out, progress, **named):
         with log.open("a") as file:
             file.write(f"{os.getpid()} {run.path}\n")
         if run.path == stuck_in:
-            time.sleep(10_000)
+            signal.pause()
+        until(all_at_work)
         return real(run, workshop, out, progress, **named)
 
     pool.run_once = run_once
-    start.wait(120)
+    start.wait(LIMIT)
     with (log.parent / f"{os.getpid()}.err").open("w") as file:
         _, _, failed = conduct(study, out, None, None, workers=0, fresh=False, progress=Progress(file))
     assert not failed

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from racing import SERVER
+from waiting import LIMIT
 
 from conftest import STUDY, make_tiny
 from manyheads.runner.pool import Job, claimed
@@ -204,8 +205,8 @@ class Attacked:
         started = SERVER.Event()
         process = SERVER.Process(target=attempt, args=(self.path, out, point, started), daemon=True)
         process.start()
-        assert started.wait(120), "it did not begin"
-        process.join(120 if after is None else after)
+        assert started.wait(LIMIT), "it did not begin"
+        process.join(LIMIT if after is None else after)
         if process.is_alive():
             assert after is not None, "it hangs"
             process.kill()

@@ -43,7 +43,10 @@ def killed_at(steps: set[int]):
     return progress
 
 
-@pytest.mark.parametrize("arm", ARMS)
+ONE = "accumulating"
+
+
+@pytest.mark.parametrize("arm", [ONE, *(pytest.param(arm, marks=pytest.mark.slow) for arm in ARMS if arm != ONE)])
 def test_killed_and_taken_up_equals_uninterrupted(study_of, tmp_path, arm):
     run, workshop = opened(study_of(arm))
     record = run_once(run, workshop, tmp_path / "whole", lambda *_: None)
@@ -107,6 +110,7 @@ def test_a_signal_while_scoring_costs_no_step_of_training(study_of, tmp_path):
     assert contents(tmp_path / "out" / run.path, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_a_second_signal_stops_at_once():
     with pytest.raises(KeyboardInterrupt), Stopping() as stopping:
         os.kill(os.getpid(), signal.SIGINT)
@@ -140,6 +144,7 @@ def test_another_machine_is_said(study_of, tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ["listening", "accumulating"])
 def test_killed_at_every_point_of_a_save_costs_only_time(study_of, tmp_path, monkeypatch, arm):
     run, workshop = opened(study_of(arm))

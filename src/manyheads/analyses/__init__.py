@@ -1,14 +1,14 @@
-"""What is read from a study's records, answers and models after its runs: a finding, and what it rests on.
+"""What a study learns from the records, predictions and models of its finished runs: a section of the report each.
 
 To add an analysis, write `analyses/<name>.py` with one class that inherits from `Analysis`, and
 `tests/analyses/test_<name>.py`. There is nothing to register; a study asks for it with `[analyses.<name>]`.
 
-Analyses never change a run, and a study that asks for one more trains nothing anew. What fails in one is told in its
-section of the report, and the study is whole without it.
+An analysis never changes a run, and a study that asks for one more trains nothing again. If one fails, its section of
+the report says why, and the rest of the study is complete.
 
-`manyheads check` asks an analysis without importing torch, if it has a companion: `analyses/_<name>_checks.py`, which
-imports nothing of this package and holds `problems(plan, settings, where)`, as `Analysis.problems`. The analysis
-itself calls it too.
+`manyheads check` looks at the settings of an analysis without importing torch or matplotlib if the analysis has a
+companion: `analyses/_<name>_checks.py`, a module with a function `problems(study, settings, where)` like
+`Analysis.problems`, which imports neither of them nor this package.
 """
 
 from abc import ABC, abstractmethod
@@ -17,49 +17,43 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from manyheads.core.problems import Problem
-from manyheads.core.values import Encoded, Table
+from manyheads.core.values import Answer, Encoded, HighlightedText, Table
+from manyheads.heads import Head
 from manyheads.report.drawing import Figure
+from manyheads.results.schema import Results
+from manyheads.study.spec import Study
 
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A text of which a part is marked, such as the answer in its context: the characters from `start` to before `end`.
-
-    Nothing is marked if the two are equal.
-    """
-
-    text: str
-    start: int
-    end: int
+# ---- what an analysis returns ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table.
 
-    :param kind: How the page shows its numbers: `points` (a score, times 100), `gain` (a difference of scores, times
-        100 and signed), `share` (of 1, in per cent), `chance` (a p value), `verdict` (one of the comparison's words),
-        or as they are.
+    :param kind: How the report shows its numbers: `points` (a score, times 100), `gain` (a difference of scores, times
+        100, with its sign), `share` (of 1, in per cent), `chance` (a p value), `verdict` (the verdict of a comparison),
+        or "" for numbers as they are.
     """
 
     title: str
     kind: Literal["", "points", "gain", "share", "chance", "verdict"] = ""
 
 
-Value = str | int | float | None | Marked
+Value = str | int | float | None | HighlightedText
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A table of the report, and a file `OUT/analyses/<analysis>/<name>.csv`.
+class DataTable:
+    """A table of the report, and the file `OUT/analyses/<analysis>/<name>.csv`.
 
     :param name: Of the file, and of the table in the page.
-    :param rows: As wide as `columns`, the most telling first.
-    :param title: What stands above it.
-    :param note: What a person has to know to read it.
-    :param csv: Whether it is written as a file too.
-    :param shown: How many rows stand in the page. It says how many more there are; the file holds all.
-    :param folded: Whether it is folded away under its title, for what not everybody wants to see.
+    :param columns: A plain text is the title of a column whose numbers are shown as they are.
+    :param rows: Each as long as `columns`; the most informative first.
+    :param note: How to read the table; stands below it.
+    :param csv: Whether it is also written to a file.
+    :param shown: How many rows the page shows. It says how many more there are; the file has all of them.
+    :param title: Stands above the table.
+    :param folded: Whether the page shows only the title until the reader unfolds the table.
     """
 
     name: str
@@ -73,25 +67,28 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What an analysis found.
+class Section:
+    """A section of the report.
 
-    :param finding: One sentence, which a person reads first.
-    :param parts: In the order of reading: paragraphs of plain text, tables, figures drawn on `drawing`'s sheet. The
-        names of tables are all different, those of figures too.
+    :param finding: What was found, in a sentence or two; stands first.
+    :param parts: Paragraphs of plain text, tables, and figures made with `report.drawing`, in the order of reading. No
+        two tables and no two figures have the same name.
     """
 
     title: str
     finding: str
-    parts: Sequence[str | Grid | Figure]
+    parts: Sequence[str | DataTable | Figure]
+
+
+# ---- what an analysis reads ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class RunOf:
+class FinishedRun:
     """A run that finished.
 
-    :param tasks: What it trained: one task in an arm that gives each a model of its own.
-    :param path: Its folder, below the study's.
+    :param tasks: The tasks it trained; a single one in an arm that gives each task a model of its own.
+    :param path: Its folder, relative to the study's.
     :param record: Its record.json.
     """
 
@@ -102,21 +99,20 @@ class RunOf:
     record: Mapping[str, Any]
 
 
-class Material(Protocol):
-    """What a study left behind, as an analysis reads it."""
+class StudyRuns(Protocol):
+    """The finished runs of a study, its data, and the comparison of its arms."""
 
-    plan: Mapping[str, Any]
-    """`name`, `question`, `baseline`, `seeds`; `tasks`: task -> {`head`, `split`, ...}, those with scores;
-    `arms`: arm -> {`label`, `models` (`one per task` or `joint`), `tasks`, ...}."""
-    results: Mapping[str, Any]
-    """The comparison: `scores`, `comparisons` and the rest of results.json."""
+    study: Study
+    results: Results
+    """results.json: scores, comparisons and the rest."""
 
-    def runs(self, arm: str = "", task: str = "") -> list[RunOf]:
-        """The runs that finished, in the order of the study: of an arm, or that trained a task, or all."""
+    def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:
+        """The runs that finished, in the order of the study: those of an arm, those that trained a task, or all."""
         ...
 
-    def answers(self, run: RunOf, task: str) -> list[dict[str, Any]]:
-        """A run's answers to a task's reported split, in its order, as `docs/outputs.md` has a line of predictions.
+    def answers(self, run: FinishedRun, task: str) -> Sequence[Answer]:
+        """What a run answered to the reported split of a task, in the order of the split: the lines of
+        predictions/TASK.jsonl as `docs/outputs.md` describes them, with `id`, `gold` and `items` beside the answer.
 
         :raises StudyError: If the file is not as the run wrote it.
         """
@@ -127,22 +123,27 @@ class Material(Protocol):
         ...
 
     def labels(self, task: str) -> tuple[str, ...] | None:
-        """The names of a task's classes; None where it has none."""
+        """The names of a task's classes; None if it has none."""
         ...
 
-    def model(self, run: RunOf) -> Any:
-        """The run's `MultiTaskModel`, to be left as it is. Only the last one is kept: finish with one before the next.
+    def head(self, task: str) -> Head:
+        """A task's head, untrained: which columns it reads, and how its examples and answers are shown to people."""
+        ...
+
+    def model(self, run: FinishedRun) -> Any:
+        """The run's `MultiTaskModel`, which must not be changed. Only the last one is kept in memory: finish with one
+        model before asking for the next.
 
         :raises StudyError: If its files are not as the run wrote them.
         """
         ...
 
-    def encoded(self, run: RunOf, task: str, table: Table) -> Sequence[Encoded]:
-        """A table's rows as this run's model reads them with the head of `task`, targets included if it has labels."""
+    def encoded(self, run: FinishedRun, task: str, table: Table) -> Sequence[Encoded]:
+        """The rows of a table as the head of `task` in this run's model encodes them; with targets if labelled."""
         ...
 
-    def predict(self, run: RunOf, task: str, table: Table) -> list[dict[str, Any]]:
-        """What the head of `task` answers to a table's rows, another task's too. Gold labels are not looked at."""
+    def predict(self, run: FinishedRun, task: str, table: Table) -> Sequence[Answer]:
+        """What the head of `task` answers to the rows of a table, which may be another task's. Labels are ignored."""
         ...
 
 
@@ -150,16 +151,14 @@ class Analysis(ABC):
     """The contract of every analysis. Its keyword-only constructor arguments are what a study may set."""
 
     @classmethod
-    def problems(cls, plan: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Problem]:
-        """What in the settings does not fit the study, before any data is read.
+    def problems(cls, study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+        """The settings that do not fit the study, before any data is read. Not called if there is a companion.
 
-        :param plan: Of `Material.plan` what the study file tells: `baseline`, `seeds`, `tasks` with their `head`,
-            `arms` with their `models` and `tasks`.
-        :param settings: As the study sets them; those left at their defaults are not there.
-        :param where: Opens each message, such as `analyses.changed_answers`.
+        :param settings: What the study sets; settings left at their defaults are not in it.
+        :param where: The beginning of each message, such as `analyses.changed_answers`.
         """
         return []
 
     @abstractmethod
-    def find(self, material: Material) -> Finding:
-        """Look, and say what there is to see. Where nothing can be said, for no run finished, the finding says so."""
+    def analyse(self, runs: StudyRuns) -> Section:
+        """The section of the report. If nothing can be said, because no run has finished, the finding says so."""

@@ -1,32 +1,36 @@
-"""What heads answer to another task's texts, and the controls beside it.
+"""What heads answer to another task's texts, and the controls that these answers are compared with.
 
-n texts, C classes.
+n texts, C classes, D the width of the states.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from manyheads.analyses import Material, RunOf
-from manyheads.analyses._probe import fitted
+from manyheads.analyses import FinishedRun, StudyRuns
 from manyheads.analyses._sequences import Reader, pooled, sample
 from manyheads.core.values import Measure
 from manyheads.metrics.resampled import placements
 from manyheads.results.intervals import Spread, resample, spread
 
 RESAMPLES = 1_000
+PENALTY = 1e-3
+"""Half of this times the squared weights is added to a probe's mean loss."""
 Kind = Literal["own", "crossed", "probe"]
 
 
 @dataclass
 class Row:
-    """The answers to one task's texts that a head of some arm gave.
+    """What one kind of head answers to a task's texts, in the models of one arm.
 
-    :param texts: Whose texts.
-    :param head: Whose head; of a probe, whose encoder.
+    :param texts: The task whose texts these are.
+    :param head: The task whose head answers; for a probe, the task whose encoder it reads.
     :param seeds: seed -> [n, C] probabilities.
     """
 
@@ -39,12 +43,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Score:
-    """A row in figures.
+    """How good the answers of a row are.
 
     :param accuracy: With its interval over seeds and texts.
-    :param auc: None with more than two classes, or with texts of one class only.
+    :param auc: The area under the ROC curve; None with more than two classes, or if all texts are of one class.
     :param auc_interval: None if too many resamples of the texts are of one class.
-    :param second: How often it answers with the second of two classes.
+    :param second: The share of the answers that are the second of two classes.
     """
 
     row: Row
@@ -54,59 +58,102 @@ class Score:
     second: float | None
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Everything that answers one task's texts: its own heads, those of another task, and probes.
+
+    :param texts: The task whose texts these are.
+    :param head: The other task.
+    :param majority: The share of the most frequent class.
+    """
+
+    texts: str
+    head: str
+    scores: Sequence[Score]
+    majority: float
+
+
 class Crosser:
     """Gives the texts of tasks to the heads of others.
 
     :param probed: How many training texts a probe is fitted to, drawn at random; 0 for no probes.
     """
 
-    def __init__(self, material: Material, probed: int) -> None:
-        self.material, self.probed = material, probed
-        self.reader = Reader(material)
+    def __init__(self, runs: StudyRuns, probed: int) -> None:
+        self.runs, self.probed = runs, probed
+        self.reader = Reader(runs)
         self.rows: dict[tuple[str, str, str, Kind], Row] = {}
 
     def read(self, arms: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[Row]:
-        """Every head of these arms on the texts of these pairs, (whose texts, whose head)."""
+        """The answers of every model of these arms.
+
+        :param pairs: (task of the texts, task of the head).
+        """
         for arm in arms:
-            for run in self.material.runs(arm):
-                self._run(run, pairs)
+            for run in self.runs.finished(arm):
+                self._read_run(run, pairs)
         return list(self.rows.values())
 
-    def _run(self, run: RunOf, pairs: Sequence[tuple[str, str]]) -> None:
-        joint = self.material.plan["arms"][run.arm]["models"] == "joint"
+    def _read_run(self, run: FinishedRun, pairs: Sequence[tuple[str, str]]) -> None:
+        alone = self.runs.study.arms[run.arm].alone
         for task in dict.fromkeys(texts for texts, _ in pairs if texts in run.tasks):
-            answers = self.material.answers(run, task)
-            names = self.material.labels(task) or ()
-            given = np.array([[line["probabilities"][name] for name in names] for line in answers])
-            self._keep(task, task, run, "own", given)
+            names = self.runs.labels(task) or ()
+            given = [[line["probabilities"][name] for name in names] for line in self.runs.answers(run, task)]
+            self._keep(task, task, run, "own", np.array(given))
         for texts, head in pairs:
-            if head not in run.tasks or (joint and texts not in run.tasks):
+            if head not in run.tasks or not (alone or texts in run.tasks):
                 continue
-            states, output = self._states(run, texts, head), self.material.model(run).head(head).output
+            states, output = self._states(run, texts, head), self.runs.model(run).head(head).output
             with torch.inference_mode():
                 logits = output(torch.from_numpy(states)).double()
             self._keep(texts, head, run, "crossed", torch.softmax(logits, dim=-1).numpy())
-            if self.probed and not joint:
-                known = self._states(run, texts, head, "train")
+            if self.probed and alone:
                 gold = self.gold(texts, "train")
-                gold = gold[sample(len(gold), self.probed)]
-                probe = fitted(known, gold, len(self.material.labels(texts) or ()))
-                self._keep(texts, head, run, "probe", probe.probabilities(states))
+                known = self._states(run, texts, head, "train"), gold[sample(len(gold), self.probed)]
+                classes = len(self.runs.labels(texts) or ())
+                self._keep(texts, head, run, "probe", probe_answers(*known, states, classes))
 
     def _states(
-        self, run: RunOf, texts: str, head: str, split: Literal["reported", "train"] = "reported"
+        self, run: FinishedRun, texts: str, head: str, split: Literal["reported", "train"] = "reported"
     ) -> np.ndarray:
         most = self.probed if split == "train" else 0
-        return pooled(self.material.model(run), head, self.reader.texts(run, head, texts, split, most))
+        return pooled(self.runs.model(run), head, self.reader.texts(run, head, texts, split, most))
 
-    def _keep(self, texts: str, head: str, run: RunOf, kind: Kind, given: np.ndarray) -> None:
+    def _keep(self, texts: str, head: str, run: FinishedRun, kind: Kind, given: np.ndarray) -> None:
         row = self.rows.setdefault((texts, head, run.arm, kind), Row(texts, head, run.arm, kind))
         row.seeds[run.seed] = given
 
     def gold(self, task: str, split: Literal["reported", "train"] = "reported") -> np.ndarray:
         """[n] the number of each text's class."""
-        places = {name: place for place, name in enumerate(self.material.labels(task) or ())}
-        return np.array([places[label] for label in self.material.table(task, split).rows["label"]])
+        places = {name: place for place, name in enumerate(self.runs.labels(task) or ())}
+        return np.array([places[label] for label in self.runs.table(task, split).rows["label"]])
+
+    def clusters(self, task: str) -> list[str] | None:
+        """[n] the cluster of each reported text; None if the data has no clusters."""
+        rows = self.runs.table(task).rows
+        return list(rows["cluster"]) if "cluster" in rows.column_names else None
+
+
+def probe_answers(states: np.ndarray, labels: np.ndarray, asked: np.ndarray, classes: int) -> np.ndarray:
+    """[m, C] the probabilities of a linear probe: logistic regression on states that stay as they are.
+
+    Alain and Bengio, "Understanding intermediate layers using linear classifier probes", 2016,
+    https://arxiv.org/abs/1610.01644. The states are scaled to mean 0 and variance 1 before.
+
+    :param states: [n, D] what the probe is fitted to.
+    :param labels: [n] from 0 to below `classes`.
+    :param asked: [m, D] what it answers to.
+    """
+    found = np.zeros((len(asked), classes))
+    known = np.unique(labels)
+    if len(known) == 1:
+        found[:, known] = 1.0
+        return found
+    # With two classes scikit-learn fits the difference of the two weight vectors, whose penalty is half of theirs.
+    strength = (2 if len(known) == 2 else 1) / (PENALTY * len(states))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-6, max_iter=1000))
+    found[:, known] = probe.fit(states.astype(np.float64), labels).predict_proba(asked.astype(np.float64))
+    return found
 
 
 def scores(rows: Sequence[Row], gold: np.ndarray, clusters: Sequence[str] | None) -> list[Score]:
@@ -117,16 +164,17 @@ def scores(rows: Sequence[Row], gold: np.ndarray, clusters: Sequence[str] | None
     values, resampled = resample(measures, groups, resamples=RESAMPLES)
     found, start = [], 0
     for row in rows:
-        k, two = len(row.seeds), next(iter(row.seeds.values())).shape[1] == 2
+        two = next(iter(row.seeds.values())).shape[1] == 2
         kinds = 2 if two else 1
-        parts = [np.arange(start + at, start + k * kinds, kinds) for at in range(kinds)]
-        start += k * kinds
+        end = start + len(row.seeds) * kinds
+        parts = [np.arange(start + at, end, kinds) for at in range(kinds)]
+        start = end
         spreads = [spread(values[part], resampled[:, part], units) for part in parts]
         assert spreads[0] is not None, "an accuracy is always defined"
         second = float(np.mean([given.argmax(1).mean() for given in row.seeds.values()])) if two else None
         area = float(np.mean(values[parts[1]])) if two else np.nan
-        of_area = spreads[1].interval() if two and spreads[1] else None
-        found.append(Score(row, spreads[0], area if np.isfinite(area) else None, of_area, second))
+        interval = spreads[1].interval() if two and spreads[1] else None
+        found.append(Score(row, spreads[0], area if np.isfinite(area) else None, interval, second))
     return found
 
 
@@ -136,20 +184,19 @@ def _measures(given: np.ndarray, gold: np.ndarray) -> list[Measure]:
 
 
 def majority(gold: np.ndarray) -> float:
-    """How often the most frequent class is right."""
+    """The share of the most frequent class."""
     return float(np.bincount(gold).max() / len(gold))
 
 
-def crossable(labels: Mapping[str, Sequence[str]], pair: tuple[str, str], by_order: bool) -> str | None:
-    """Why the head of one task cannot answer for the other; None if it can."""
+def refusal(labels: Mapping[str, Sequence[str]], pair: tuple[str, str], by_order: bool) -> str | None:
+    """Why the head of one task cannot answer for the other; None if it can.
+
+    :param labels: task -> the names of its classes.
+    :param by_order: Whether classes with different names are taken for the same, in their order.
+    """
     one, other = (tuple(labels[task]) for task in pair)
     if one == other or (by_order and len(one) == len(other)):
         return None
-    told = [", ".join(each[:4]) + (", …" if len(each) > 4 else "") for each in (one, other)]
+    names = [", ".join(each[:4]) + (", …" if len(each) > 4 else "") for each in (one, other)]
     same = " Set by_order = true if they mean the same in this order." if len(one) == len(other) else ""
-    return f"the classes of {pair[0]} ({told[0]}) are not those of {pair[1]} ({told[1]}).{same}"
-
-
-def clusters_of(rows: Any) -> list[str] | None:
-    """Which texts belong together, if the data says so."""
-    return list(rows["cluster"]) if "cluster" in rows.column_names else None
+    return f"the classes of {pair[0]} ({names[0]}) are not those of {pair[1]} ({names[1]}).{same}"

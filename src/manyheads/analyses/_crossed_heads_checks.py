@@ -1,43 +1,39 @@
-"""Which heads can be given another task's texts; no torch, see `crossed_heads.py`."""
+"""Which heads can be given another task's texts, and what in the settings does not fit the study."""
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.study.spec import Study
 
 HEAD = "classification"
 
 
-def crossings(plan: Mapping[str, Any], arms: Sequence[str], tasks: Sequence[str]) -> list[tuple[str, str]]:
-    """(whose texts, whose head) of two tasks with a classification head: those that an arm trains jointly, else all
-    that arms train at all."""
-    arms = arms or list(plan["arms"])
-    tasks = tasks or list(plan["tasks"])
-    wanted = [task for task, about in plan["tasks"].items() if about["head"] == HEAD and task in tasks]
-    trained = {task for arm in arms for task in plan["arms"][arm]["tasks"]}
-    every = [(one, other) for one in wanted for other in wanted if one != other and {one, other} <= trained]
-    joint = [pair for pair in every if any(_together(plan, arm, pair) for arm in arms)]
+def crossings(study: Study, arms: Sequence[str], tasks: Sequence[str]) -> list[tuple[str, str]]:
+    """(task of the texts, task of the head) for all tasks with a classification head that an arm trains jointly; if no
+    arm trains two such tasks jointly, for all that are trained at all."""
+    chosen = [study.arms[arm] for arm in arms or study.arms]
+    trained = {task for arm in chosen for task in arm.tasks}
+    usable = [name for name, task in study.scored.items() if task.head.name == HEAD and name in trained]
+    every = list(permutations([name for name in usable if name in (tasks or usable)], 2))
+    joint = [pair for pair in every if any(not arm.alone and set(pair) <= set(arm.tasks) for arm in chosen)]
     return joint or every
 
 
-def _together(plan: Mapping[str, Any], arm: str, pair: tuple[str, str]) -> bool:
-    about = plan["arms"][arm]
-    return about["models"] == "joint" and set(pair) <= set(about["tasks"])
-
-
-def problems(plan: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Problem]:
-    """What in the settings does not fit the study."""
-    arms, tasks = settings.get("arms", ()), settings.get("tasks", ())
-    found = unknown_names(arms, plan["arms"], f"{where}.arms") + unknown_names(tasks, plan["tasks"], f"{where}.tasks")
+def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+    """The settings that do not fit the study."""
+    arms, tasks, known = settings.get("arms", ()), settings.get("tasks", ()), study.scored
+    found = unknown_names(arms, study.arms, f"{where}.arms") + unknown_names(tasks, known, f"{where}.tasks")
     if settings.get("probed", 0) < 0:
         found.append(Problem(f"{where}.probed", "should be 0 or more", shown(settings["probed"])))
     if found:
         return found
     for task in tasks:
-        if plan["tasks"][task]["head"] != HEAD:
-            what, head = "only heads of this kind can be crossed: classification", plan["tasks"][task]["head"]
+        if (head := known[task].head.name) != HEAD:
+            what = "only heads of this kind can be crossed: classification"
             found.append(Problem(f"{where}.tasks", what, f'{task}, whose head is "{head}"', "Leave the task out."))
-    if not found and not crossings(plan, arms, tasks):
+    if not found and not crossings(study, arms, tasks):
         what = "there are no two tasks with a classification head that these arms train"
         found.append(Problem(where, what, "", "Name other arms or tasks, or leave this analysis out."))
     return found

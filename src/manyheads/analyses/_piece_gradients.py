@@ -1,4 +1,4 @@
-"""The gradient times the input of a pretrained encoder's word pieces, summed to the words of a text."""
+"""The gradient times the input of a pretrained encoder's word pieces, summed over each word of a text."""
 
 import re
 from collections import Counter
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from manyheads.analyses._sequences import Texts
 from manyheads.analyses._word_scores import margins
+from manyheads.core.tensors import Tokens
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
-"""What a bag of words takes for a word, so that both kinds of encoders speak of the same ones."""
+"""A word as the encoder `bag_of_words` has it, so that both kinds of encoders have the same words."""
 
 
 def differentiable(model: Any) -> bool:
@@ -23,7 +24,7 @@ def differentiable(model: Any) -> bool:
 
 
 def frequencies(texts: Iterable[str]) -> Counter[str]:
-    """In how many texts each word stands, in small letters."""
+    """How many texts each word stands in, in lower case."""
     found: Counter[str] = Counter()
     for text in texts:
         found.update({word.lower() for word in WORD.findall(text)})
@@ -31,7 +32,7 @@ def frequencies(texts: Iterable[str]) -> Counter[str]:
 
 
 def piece_gradients(model: Any, task: str, texts: Texts) -> list[np.ndarray]:
-    """For each text, of each of its word pieces (special ones too) the gradient of the margin times the embedding.
+    """For each text of T tokens, special ones included, [T] the gradient of the margin times the token's embedding.
 
     :param texts: As the head of `task` reads them.
     """
@@ -42,17 +43,26 @@ def piece_gradients(model: Any, task: str, texts: Texts) -> list[np.ndarray]:
             logits = head(model.sharing({task: tokens})[task], (1,) * len(rows))
             weights = torch.from_numpy(margins(logits.detach().double().numpy())).to(logits.dtype)
             slopes = torch.autograd.grad((weights * logits).sum(), embedded)
-        products = [(slope * states).sum(-1).flatten()[: len(tokens.ids)].detach().double().numpy()
-                    for slope, states in zip(slopes, embedded, strict=True)]  # fmt: skip
+        products = [
+            _of_tokens((slope * states).sum(-1), tokens).detach().double().numpy()
+            for slope, states in zip(slopes, embedded, strict=True)
+        ]
         parts = np.split(np.sum(products, axis=0), np.cumsum(tokens.lengths)[:-1])
         for row, part in zip(rows.tolist(), parts, strict=True):
             found[row] = part
     return found
 
 
+def _of_tokens(values: Tensor, tokens: Tokens) -> Tensor:
+    """[1, N + filler], or a rectangle [S, T] -> [N]"""
+    if len(values) == 1:
+        return values[0, : len(tokens.ids)]
+    return torch.cat([row[:length] for row, length in zip(values, tokens.lengths, strict=True)])
+
+
 @contextmanager
 def _embedded(model: Any) -> Iterator[list[Tensor]]:
-    """What the word embeddings give while it lasts, each a leaf of the graph. The model stays as it is."""
+    """The outputs of the word embeddings within this context, as leaves of the graph. The model is not changed."""
     given: list[Tensor] = []
 
     def keep(module: Any, inputs: Any, output: Tensor) -> Tensor:  # noqa: ARG001 - as torch calls it
@@ -70,10 +80,10 @@ def _embedded(model: Any) -> Iterator[list[Tensor]]:
 def of_words(
     texts: Sequence[str], pieces: Sequence[np.ndarray], tokenizer: Any, places: Mapping[str, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each text and each word in it, the word's place and the sum over all its pieces in the text.
+    """For each text and each word in it, the word's number and the sum over all its pieces in the text.
 
-    :param pieces: Of each text, a value for each token of its sequence; what was cut off has none.
-    :param places: word -> its place; other words are left out.
+    :param pieces: For each text, a value for each token of its sequence; truncated tokens have none.
+    :param places: word -> its number; other words are left out.
     """
     nothing = np.zeros(0, np.int32)
     special = len(tokenizer.join(nothing).ids)

@@ -1,4 +1,4 @@
-"""A task's texts as flat arrays, encoded once for all models that read them alike.
+"""The texts of a task as flat arrays, encoded once for all models that read them in the same way.
 
 n texts, N tokens in all.
 """
@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from manyheads.analyses import Material, RunOf
+from manyheads.analyses import FinishedRun, StudyRuns
 from manyheads.core.tensors import Tokens
-from manyheads.core.values import GOLD, Encoded, derived_seed
+from manyheads.core.values import Encoded, derived_seed
 
 MOST = 8_192
-"""Tokens of one pass."""
+"""Tokens in one forward pass."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Texts:
         return self.lengths.cumsum() - self.lengths
 
     def passes(self) -> Iterator[tuple[np.ndarray, Tokens]]:
-        """Texts of about the same length, at most about `MOST` tokens of them: which they are, and their tokens."""
+        """Batches of texts of similar length, of at most `MOST` tokens: which texts they are, and their tokens."""
         chosen: list[int] = []
         size = 0
         for row in np.argsort(self.lengths, kind="stable").tolist():
@@ -69,9 +69,9 @@ def flat(examples: Sequence[Encoded]) -> Texts:
 
 
 def sample(size: int, most: int) -> list[int]:
-    """Which of so many texts are read: `most` of them at random, in their order; all, if that is 0 or too many.
+    """Which of `size` texts are read: `most` of them at random, in their order; all of them if `most` is 0 or larger.
 
-    Never the first: many datasets have all texts of one class before those of the next.
+    Not the first ones: many datasets have all texts of one class before those of the next.
     """
     if not 0 < most < size:
         return list(range(size))
@@ -79,31 +79,31 @@ def sample(size: int, most: int) -> list[int]:
 
 
 class Reader:
-    """Encodes each split once for each way of reading it."""
+    """Encodes each split once for every tokenizer and length."""
 
-    def __init__(self, material: Material) -> None:
-        self.material = material
-        self._known: dict[Any, Texts] = {}
+    def __init__(self, runs: StudyRuns) -> None:
+        self.runs = runs
+        self._known: dict[tuple[object, ...], Texts] = {}
 
     def texts(
-        self, run: RunOf, task: str, of: str, split: Literal["reported", "train"] = "reported", most: int = 0
+        self, run: FinishedRun, task: str, of: str, split: Literal["reported", "train"] = "reported", most: int = 0
     ) -> Texts:
-        """A split of the task `of` as this run's model reads it with the head of `task`. Labels are not looked at.
+        """A split of the task `of` as the head of `task` in this run's model reads it. Labels are ignored.
 
         :param most: How many texts, as `sample` draws them; 0 for all.
         """
-        model = self.material.model(run)
+        model = self.runs.model(run)
         key = (of, split, most, model.tokenizer.fingerprint(), model.head(task).max_length)
         if key not in self._known:
-            table = self.material.table(of, split)
+            table = self.runs.table(of, split)
             rows = table.rows.select(sample(len(table.rows), most))
-            rows = rows.select_columns([name for name in rows.column_names if name not in GOLD])
-            self._known[key] = flat(self.material.encoded(run, task, replace(table, rows=rows, labelled=False)))
+            rows = rows.select_columns([name for name in rows.column_names if name not in model.head(task).gold])
+            self._known[key] = flat(self.runs.encoded(run, task, replace(table, rows=rows, labelled=False)))
         return self._known[key]
 
 
 def pooled(model: Any, task: str, texts: Texts) -> np.ndarray:
-    """[n, D] float32, what the head of `task` reads of each text, below its output layer."""
+    """[n, D] float32, the state of each text that the output layer of the head of `task` reads."""
     head = model.head(task)
     found = np.zeros((len(texts.lengths), head.width), np.float32)
     with torch.inference_mode():

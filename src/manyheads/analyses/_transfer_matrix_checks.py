@@ -1,36 +1,36 @@
-"""Which arms of a study train a pair of tasks; no torch, see `transfer_matrix.py`."""
+"""Which arms of a study train a pair of tasks, and what in the settings does not fit the study."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.study.spec import Study
 
 
-def pairs(plan: Mapping[str, Any], arms: Sequence[str] = ()) -> dict[tuple[str, str], list[str]]:
-    """Two tasks in the order of the study -> the arms that train these two, and nothing else, together.
+def pairs(study: Study, arms: Sequence[str] = ()) -> dict[tuple[str, str], list[str]]:
+    """Two scored tasks in the order of the study -> the arms that train these two together, and nothing else.
 
     :param arms: Which arms count; all, by default.
     """
     found: dict[tuple[str, str], list[str]] = {}
-    order = list(plan["tasks"])
-    for arm in arms or plan["arms"]:
-        about = plan["arms"][arm]
-        tasks = [task for task in order if task in about["tasks"]]
-        if about["models"] == "joint" and len(tasks) == len(about["tasks"]) == 2:
-            found.setdefault((tasks[0], tasks[1]), []).append(arm)
+    for name in arms or study.arms:
+        arm = study.arms[name]
+        tasks = [task for task in study.scored if task in arm.tasks]
+        if not arm.alone and len(tasks) == len(arm.tasks) == 2:
+            found.setdefault((tasks[0], tasks[1]), []).append(name)
     return found
 
 
-def problems(plan: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Problem]:
-    """What in the settings does not fit the study."""
-    arms, baseline = settings.get("arms", ()), plan["baseline"]
-    found = unknown_names(arms, plan["arms"], f"{where}.arms")
+def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+    """The settings that do not fit the study."""
+    arms = settings.get("arms", ())
+    found = unknown_names(arms, study.arms, f"{where}.arms")
     if found:
         return found
-    if plan["arms"][baseline]["models"] == "joint":
+    if not study.arms[study.baseline].alone:
         what, remedy = "the baseline gives each task a model of its own", 'Set models = "one per task" in it.'
-        found.append(Problem(where, what, f'"{baseline}", which trains jointly', remedy))
-    known = pairs(plan, arms)
+        found.append(Problem(where, what, f'"{study.baseline}", which trains jointly', remedy))
+    known = pairs(study, arms)
     if not known:
         remedy = "Write such a study with `manyheads init --pairs FILE`."
         found.append(Problem(where, "no arm trains just two scored tasks together", "", remedy))

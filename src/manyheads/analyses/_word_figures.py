@@ -1,4 +1,4 @@
-"""The figures of which words matter: how well models agree, and the ranks of words in one model against another."""
+"""The figures of which words matter: how well models agree, and the ranks of words in one model against another's."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -10,12 +10,12 @@ from manyheads.analyses._agreement import across, rho
 from manyheads.analyses._word_pairs import SUM, Agreement
 from manyheads.metrics.resampled import ranks
 from manyheads.report import drawing
-from manyheads.report.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, clean
+from manyheads.report.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, shortened
 
 POINTS = 300
-"""Words of one scatter that are drawn."""
+"""How many words of a scatter are drawn."""
 PANELS = 6
-"""Scatters of one figure."""
+"""How many scatters a figure has."""
 SIDE, GAP, HEAD = 196, 60, 66
 LABELLED = 3
 LONGEST = 30
@@ -46,8 +46,8 @@ def agreement_figure(found: Sequence[Agreement]) -> Figure:
             "nothing of what a model has learned."
         )
         title = "Do two models find the same words important?"
-        told = "; ".join(f"{one.score}, {one.name}: {_number(one.rho.value)}" for one in found)
-        return drawing.finish(sheet, "agreement", title, reading, f"{title} {told}.")
+        every = "; ".join(f"{one.score}, {one.name}: {_number(one.rho.value)}" for one in found)
+        return drawing.finish(sheet, "agreement", title, reading, f"{title} {every}.")
 
 
 def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str, float]) -> Figure:
@@ -73,9 +73,9 @@ def scatter_figure(score: str, found: Sequence[Agreement], ceilings: Mapping[str
         )
         reading += f" {len(found) - PANELS} more pairs are in the table." if len(found) > PANELS else ""
         title = f"Ranks of words by the {score}" if score == SUM else f"Ranks of words by {score}"
-        told = "; ".join(f"{one.name}: correlation {_number(one.rho.value)}" for one in drawn)
+        every = "; ".join(f"{one.name}: correlation {_number(one.rho.value)}" for one in drawn)
         name = "ranks-sum" if score == SUM else "ranks-gradient"
-        return drawing.finish(sheet, name, title, reading, f"{title}. {told}.")
+        return drawing.finish(sheet, name, title, reading, f"{title}. {every}.")
 
 
 def _panel(
@@ -83,7 +83,7 @@ def _panel(
 ) -> None:
     """A scatter with its heading.
 
-    :param place: Where the panel begins, from the left and from the top, and how tall the sheet is; in points.
+    :param place: The panel's distance from the left and from the top, and the height of the sheet; in points.
     """
     left, top, tall = place
     assert one.other is not None
@@ -97,33 +97,21 @@ def _panel(
     ticks = [1, last // 2, last]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks], rotation=90, va="center")
-    axes.set_xlabel(f"rank in {_short(one.one.name)}", labelpad=2)
-    axes.set_ylabel(f"rank in {_short(one.other.name)}", labelpad=2)
-    most = [name.name for name in (one.one, one.other) if name.name in ceilings]
-    told = ", ".join(_number(ceilings[name]) for name in most)
-    over = f"two seeds of a model: {told}" if told else ""
-    sheet.text(
-        left / WIDTH,
-        1 - (top + 14) / tall,
-        f"ρ = {_number(rho(*pair))}, mean {_number(one.rho.value)}",
-        weight="bold",
-        size=13,
-    )
-    first = [one.words[at] for at in np.argsort(x + y)[:LABELLED].tolist()]
-    words = ", ".join(_short(str(word), 14) for word in first)
-    sheet.text(left / WIDTH, 1 - (top + 33) / tall, over, size=11, color=MUTED)
-    sheet.text(left / WIDTH, 1 - (top + 49) / tall, f"first: {words}", size=11, color=INK)
+    axes.set_xlabel(f"rank in {shortened(one.one.name, LONGEST)}", labelpad=2)
+    axes.set_ylabel(f"rank in {shortened(one.other.name, LONGEST)}", labelpad=2)
+    seeds = ", ".join(_number(ceilings[model.name]) for model in (one.one, one.other) if model.name in ceilings)
+    first = ", ".join(shortened(one.words[at], 14) for at in np.argsort(x + y)[:LABELLED].tolist())
+    correlation = f"ρ = {_number(rho(*pair))}, mean {_number(one.rho.value)}"
+    ceiling = f"two seeds of a model: {seeds}" if seeds else ""
+    sheet.text(left / WIDTH, 1 - (top + 14) / tall, correlation, weight="bold", size=13)
+    sheet.text(left / WIDTH, 1 - (top + 33) / tall, ceiling, size=11, color=MUTED)
+    sheet.text(left / WIDTH, 1 - (top + 49) / tall, f"first: {first}", size=11, color=INK)
 
 
 def _two_lines(one: Agreement) -> str:
     if one.other is None:
-        return f"two seeds of {_short(one.one.name)}"
-    return f"{_short(one.one.name)}\n– {_short(one.other.name)}"
-
-
-def _short(name: str, longest: int = LONGEST) -> str:
-    name = clean(name)
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+        return f"two seeds of {shortened(one.one.name, LONGEST)}"
+    return f"{shortened(one.one.name, LONGEST)}\n– {shortened(one.other.name, LONGEST)}"
 
 
 def _number(value: float) -> str:

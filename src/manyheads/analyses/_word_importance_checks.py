@@ -1,34 +1,34 @@
-"""Which models' words can be compared; no torch, see `word_importance.py`."""
+"""Which models' words can be compared, and what in the settings does not fit the study."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.study.spec import Study
 
 HEAD = "classification"
 
 
-def chosen(plan: Mapping[str, Any], tasks: Sequence[str]) -> list[str]:
-    """The tasks to look at: those that are named, else all with a classification head."""
-    return [task for task, about in plan["tasks"].items() if about["head"] == HEAD and task in (tasks or plan["tasks"])]
+def classified_tasks(study: Study, tasks: Sequence[str]) -> list[str]:
+    """The scored tasks with a classification head, of those that are named or else of all."""
+    return [name for name, task in study.scored.items() if task.head.name == HEAD and name in (tasks or study.scored)]
 
 
-def problems(plan: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Problem]:
-    """What in the settings does not fit the study."""
-    arms, tasks = settings.get("arms", ()), settings.get("tasks", ())
-    found = unknown_names(arms, plan["arms"], f"{where}.arms") + unknown_names(tasks, plan["tasks"], f"{where}.tasks")
+def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+    """The settings that do not fit the study."""
+    arms, tasks, known = settings.get("arms", ()), settings.get("tasks", ()), study.scored
+    found = unknown_names(arms, study.arms, f"{where}.arms") + unknown_names(tasks, known, f"{where}.tasks")
     for key, least in (("least", 1), ("shown", 1), ("texts", 0), ("permutations", 99)):
         if settings.get(key, least) < least:
             found.append(Problem(f"{where}.{key}", f"should be {least} or more", shown(settings[key])))
     if found:
         return found
-    others = [task for task in tasks if plan["tasks"][task]["head"] != HEAD]
-    for task in others:
-        what, head = "it asks which words matter to a class", plan["tasks"][task]["head"]
-        found.append(Problem(f"{where}.tasks", what, f'{task}, whose head is "{head}"', "Leave the task out."))
-    known = chosen(plan, tasks)
-    trained = [task for arm in arms or plan["arms"] for task in plan["arms"][arm]["tasks"]]
-    if not others and not set(known) & set(trained):
+    for task in tasks:
+        if (head := known[task].head.name) != HEAD:
+            what = "it asks which words matter to a class"
+            found.append(Problem(f"{where}.tasks", what, f'{task}, whose head is "{head}"', "Leave the task out."))
+    trained = {task for arm in arms or study.arms for task in study.arms[arm].tasks}
+    if not found and not trained.intersection(classified_tasks(study, tasks)):
         what = "none of these arms trains a task with a classification head"
         found.append(Problem(where, what, "", "Name other arms, or leave this analysis out."))
     return found

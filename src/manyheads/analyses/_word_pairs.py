@@ -1,44 +1,34 @@
-"""Every two models of a study, and every two seeds of one: how well they agree on which words matter."""
+"""How well every two models of a study, and every two seeds of one model, agree on which words matter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from manyheads.analyses import Column, Grid, Value
-from manyheads.analyses._agreement import (  # fmt: skip
-    Correlation,
-    Seeds,
-    across,
-    by_chance,
-    kendall,
-    rho,
-    same_start,
-    shared_first,
-    spearman,
-    within,
-)
-from manyheads.analyses._word_models import View, compared, shared
+from manyheads.analyses import Column, DataTable, Value
+from manyheads.analyses import _agreement as agreement
+from manyheads.analyses._agreement import Correlation
+from manyheads.analyses._word_models import WordScores, common_words, comparable
 
 SUM, PATH, GRADIENT = "sum of input weights", "path to the output", "gradient × input"
 RESAMPLES = 1_000
 RARE = (1, 5, 20, 100, 500)
-"""Of how many training texts a word must be part, for the table that shows what that changes."""
+"""The numbers of training texts that a word must stand in, for the table that shows what rare words do."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well two models agree on a score, or the seeds of one model if `other` is None.
+    """How well two models agree on a score; or two seeds of one model, if `other` is None.
 
-    :param words: On which words.
-    :param first: Which share of the first words of one is among the first of the other.
+    :param words: The words that both have scores of.
+    :param first: The share of the first words of one that are among the first of the other.
     :param same: Spearman's rho between models of the same seed, which start from the same weights.
     :param p: Of rho and of tau.
     """
 
     score: str
-    one: View
-    other: View | None
+    one: WordScores
+    other: WordScores | None
     words: Sequence[str]
     rho: Correlation
     tau: Correlation
@@ -52,49 +42,49 @@ class Agreement:
 
     @property
     def of_one_seed(self) -> bool:
-        """Whether both models are of the same seed, for there is no other."""
+        """Whether both models are of the same seed because there is only one."""
         return self.other is not None and len(self.one.seeds) < 2
 
 
-def agreements(score: str, views: Sequence[View], least: int, first: int, permutations: int) -> list[Agreement]:
-    """The seeds of each model, then every two models; without those that cannot be compared."""
-    made = []
-    for one, other in [*((view, None) for view in views), *compared(views)]:
-        words = shared([one] if other is None else [one, other], least)
+def agreements(score: str, models: Sequence[WordScores], least: int, first: int, permutations: int) -> list[Agreement]:
+    """First between the seeds of each model, then between every two models. What cannot be compared is left out.
+
+    :param least: In how many training texts a word must stand.
+    :param first: How many words count as the first ones.
+    :param permutations: How many random orders the p values rest on.
+    """
+    found = []
+    for one, other in [*((model, None) for model in models), *comparable(models)]:
+        words = common_words([one] if other is None else [one, other], least)
         if len(words) < 3:
             continue
-        given = one.on(words)
+        seeds = one.on(words)
         of_other = None if other is None else other.on(words)
-        pairs = within(given) if of_other is None else across(given, of_other)
+        pairs = agreement.within(seeds) if of_other is None else agreement.across(seeds, of_other)
         if not pairs:
             continue
+        twice = of_other is None
+        rho, tau = (measure(pairs, RESAMPLES, twice=twice) for measure in (agreement.spearman, agreement.kendall))
         sizes = [(a, b) if score == SUM else (np.abs(a), np.abs(b)) for a, b in pairs]
+        shared = agreement.shared_first(sizes, first)
         same = p = None
         if of_other is not None:
-            p, same = by_chance(given, of_other, permutations), _same(given, of_other)
-        twice = other is None
-        correlations = spearman(pairs, RESAMPLES, twice=twice), kendall(pairs, RESAMPLES, twice=twice)
-        made.append(Agreement(score, one, other, words, *correlations, shared_first(sizes, first), same, p))
-    return made
+            p, same = agreement.by_chance(seeds, of_other, permutations), agreement.same_start_rho(seeds, of_other)
+        found.append(Agreement(score, one, other, words, rho, tau, shared, same, p))
+    return found
 
 
-def _same(one: Seeds, other: Seeds) -> float:
-    return float(np.mean([rho(*pair) for pair in same_start(one, other)]))
-
-
-def table(found: Sequence[Agreement], first: int) -> Grid:
+def agreement_table(found: Sequence[Agreement], first: int) -> DataTable:
     """All correlations."""
     rows: list[list[Value]] = []
     for one in found:
         p = one.p or (None, None)
-        rows.append([
-            one.score, one.name, len(one.words), one.rho.value, *(one.rho.interval or (None, None)), p[0],
-            one.tau.value, *(one.tau.interval or (None, None)), p[1], one.same, one.first,
-        ])  # fmt: skip
-    columns = [
-        "Score", "Models", "Words", "Spearman's ρ", "from", "to", Column("p of ρ", "chance"), "Kendall's τ", "from ",
-        "to ", Column("p of τ", "chance"), "ρ with the same start", Column(f"Same among the first {first}", "share"),
-    ]  # fmt: skip
+        rho = (one.rho.value, *(one.rho.interval or (None, None)), p[0])
+        tau = (one.tau.value, *(one.tau.interval or (None, None)), p[1])
+        rows.append([one.score, one.name, len(one.words), *rho, *tau, one.same, one.first])
+    columns: list[str | Column] = ["Score", "Models", "Words", "Spearman's ρ", "from", "to", Column("p of ρ", "chance")]
+    columns += ["Kendall's τ", "from ", "to ", Column("p of τ", "chance")]
+    columns += ["ρ with the same start", Column(f"Same among the first {first}", "share")]
     note = (
         "Each seed of one model with another seed of the other, on average, with 95 % intervals over words and seeds. "
         "p: how often a random order of the words gives as much agreement (mean ranks of one half of the seeds with "
@@ -102,26 +92,24 @@ def table(found: Sequence[Agreement], first: int) -> Grid:
         "interval of the next ones. With the same start: models of the same seed, "
         "which agree also on what neither has learned. “Two seeds” of one model are the most to expect of two models."
     )
-    return Grid("agreement", columns, rows, note, title="How well two models agree")
+    return DataTable("agreement", columns, rows, note, title="How well two models agree")
 
 
-def rare(views: Sequence[View]) -> Grid:
-    """What the filter of rare words changes in the agreement on the sums of weights."""
+def rare_words_table(models: Sequence[WordScores]) -> DataTable:
+    """What leaving out rare words changes in the agreement on the sums of weights."""
     rows: list[list[Value]] = []
-    for one, other in compared(views):
+    for one, other in comparable(models):
         for least in RARE:
-            words = shared([one, other], least)
+            words = common_words([one, other], least)
             if len(words) < 3:
                 continue
-            given, of_other = one.on(words), other.on(words)
-            value = float(np.mean([rho(*pair) for pair in across(given, of_other)]))
-            alone = len(one.seeds) < 2
-            rows.append([
-                f"{one.name} – {other.name}", least, len(words), None if alone else value, _same(given, of_other),
-            ])  # fmt: skip
+            seeds, of_other = one.on(words), other.on(words)
+            rho = agreement.mean_rho(agreement.across(seeds, of_other)) if len(one.seeds) > 1 else None
+            same = agreement.same_start_rho(seeds, of_other)
+            rows.append([f"{one.name} – {other.name}", least, len(words), rho, same])
     columns = ["Models", "At least so many texts", "Words", "ρ with another start", "ρ with the same start"]
     note = (
         "Of the sums of input weights. A word that hardly occurs keeps the weights it started with: two models that "
         "start alike agree on it, whatever they learn."
     )
-    return Grid("rare", columns, rows, note, title="What rare words do to the sum of weights", folded=True)
+    return DataTable("rare", columns, rows, note, title="What rare words do to the sum of weights", folded=True)

@@ -1,61 +1,40 @@
 """Which examples two arms answer differently, consistently over the seeds, and what they have in common.
 
-Which answers are fixed and which are broken, as the examples of section 5 of "MtDNN" on SQuAD 2.0 show it, but all of
-them and counted. What chance alone would change follows McNemar, "Note on the sampling error of the difference between
+The examples of section 5 of "MtDNN" on SQuAD 2.0 show which answers are fixed and which are broken; here are all of
+them, counted. What chance alone would change follows McNemar, "Note on the sampling error of the difference between
 correlated proportions or percentages", Psychometrika 12, 1947, https://doi.org/10.1007/BF02295996, over several seeds.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
-from manyheads.analyses import Analysis, Column, Finding, Grid, Material, Value
-from manyheads.analyses._changed_answers_checks import chosen, problems, shared
-from manyheads.analyses._changes import ADDITIVE, Changes, contributions
-from manyheads.analyses._changes_figure import Row, group_figure
-from manyheads.analyses._examples import asked, grouped, ordered, right, said, together
-from manyheads.core.problems import Problem, StudyError, counted, unknown_names
+from manyheads.analyses import Analysis, Column, DataTable, Section, StudyRuns, Value
+from manyheads.analyses._changed_answers_checks import common_tasks, compared_arms
+from manyheads.analyses._changed_groups import Group, group_figure, group_table, grouped, ordered
+from manyheads.analyses._changes import ADDITIVE, Changes, TaskChanges, contributions
+from manyheads.core.problems import StudyError, counted, unknown_names
+from manyheads.core.values import Answer, Example
+from manyheads.heads import Head
+from manyheads.report.drawing import Figure
 
-
-@dataclass(frozen=True)
-class _Compared:
-    """Two arms on one task.
-
-    :param answers: Of the one arm and of the other, for each seed, as the runs wrote them.
-    :param groups: What the examples are grouped by -> the group of each.
-    """
-
-    task: str
-    metric: str
-    changes: Changes
-    answers: tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]
-    rows: Any
-    groups: Mapping[str, Sequence[str]]
-
-    @property
-    def clusters(self) -> list[str] | None:
-        lines = self.answers[0][0]
-        return [line["cluster"] for line in lines] if "cluster" in lines[0] else None
-
-    @property
-    def words(self) -> tuple[str, str]:
-        """What an answer became: right or wrong, or just better or worse where there is something between."""
-        values = np.concatenate([self.changes.before, self.changes.after])
-        return ("fixed", "broken") if np.isin(values, (0, 1)).all() else ("improved", "worsened")
+SHOWN = 2
+"""How many different answers of the seeds of one arm a cell shows."""
+BESIDE = ("id", "gold", "cluster", "items")
+"""What a line of predictions holds beside the head's answer."""
 
 
 class ChangedAnswers(Analysis):
-    """An example is fixed if it is answered better in more than half more of the seeds than it is answered worse.
+    """Which answers the second arm fixes and which it breaks, consistently over the seeds.
 
-    Seeds are compared in pairs. With b seeds in which an example is answered better by the second arm and w in which
-    it is answered worse, it changed consistently if |b - w| > seeds / 2. If the arms differed by chance alone, the
-    signs of its b + w changes would be tosses of a fair coin; that tells how many consistent changes chance would give,
-    and which share of those that are there is more than chance ("sure").
+    Seeds are compared in pairs. With b seeds in which the second arm answers an example better and w in which it
+    answers it worse, the example is fixed if b - w > seeds / 2, and broken if w - b > seeds / 2. If the arms differed
+    by chance alone, the signs of its b + w changes would be tosses of a fair coin; that tells how many consistent
+    changes chance would give, and which share of those found is more than chance ("sure").
 
-    The metric is the task's headline if its score is a sum over examples (accuracy, exact, F1 of spans), else the
-    first other metric that is; so what is gained and what is lost add up to the difference of the scores.
+    The metric is the task's headline if its score is a sum over examples (accuracy, exact match, F1 of spans), else the
+    first other metric that is one; so what is gained and what is lost add up to the difference of the scores.
 
     :param arms: Two arms, the one to compare with first; needed if the study has more than two.
     :param tasks: Which tasks; all that both arms train, by default.
@@ -73,76 +52,85 @@ class ChangedAnswers(Analysis):
     ) -> None:
         self.arms, self.tasks, self.metrics, self.shown = arms, tasks, metrics or {}, shown
 
-    @classmethod
-    def problems(cls, plan: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Problem]:
-        return problems(plan, settings, where)
-
-    def find(self, material: Material) -> Finding:
-        before, after = pair = chosen(material.plan, self.arms)
-        names = [material.plan["arms"][arm].get("label") or arm for arm in pair]
+    def analyse(self, runs: StudyRuns) -> Section:
+        before, after = pair = compared_arms(runs.study, self.arms)
+        names = [runs.study.arms[arm].title for arm in pair]
         found, left_out = [], []
-        for task in self.tasks or shared(material.plan, pair):
-            one = self._compared(material, task, pair)
+        for task in self.tasks or common_tasks(runs.study, pair):
+            one = self._compared(runs, task, pair)
             (left_out if isinstance(one, str) else found).append(one)
         title = f"Answers that changed: {names[0]} → {names[1]}"
         if not found:
-            return Finding(title, f"Nothing can be said of {before} and {after}: {'; '.join(left_out)}.", [])
-        parts: list[Any] = [_reading(found[0].changes.seeds), *(f"Left out: {why}." for why in left_out)]
-        parts += [_counts(found, names), _sureness(found)]
+            return Section(title, f"Nothing can be said of {before} and {after}: {'; '.join(left_out)}.", [])
+        parts: list[str | DataTable | Figure] = [_definition(found[0].changes.seeds)]
+        parts += [*(f"Left out: {why}." for why in left_out), _counts(found, names), _sureness(found)]
         for one in found:
-            groups = _groups(one)
-            parts += [group_figure(one.task, one.metric, groups)] if groups else []
-            parts += [_group_table(one, groups, names)] if groups else []
+            if groups := _groups(one):
+                parts += [group_figure(one.task, one.metric, groups), group_table(one.task, one.metric, groups, names)]
             parts.append(self._examples(one, names, folded=len(found) > 1))
-        return Finding(title, _sentence(found, names[1]), parts)
+        return Section(title, _sentence(found, names[1]), parts)
 
-    def _compared(self, material: Material, task: str, arms: Sequence[str]) -> _Compared | str:
+    def _compared(self, runs: StudyRuns, task: str, arms: Sequence[str]) -> TaskChanges | str:
         """Both arms' answers; or why there is nothing to compare."""
-        runs = [{run.seed: run for run in material.runs(arm, task)} for arm in arms]
-        seeds = [seed for seed in material.plan["seeds"] if all(seed in of_arm for of_arm in runs)]
+        finished = [{run.seed: run for run in runs.finished(arm, task)} for arm in arms]
+        seeds = [seed for seed in runs.study.seeds if all(seed in of_arm for of_arm in finished)]
         if not seeds:
             return f"no seed of both arms finished on {task}"
-        kinds = runs[0][seeds[0]].record["metrics"][task]["kinds"]
-        if problem := unknown_names([self.metrics[task]] if task in self.metrics else [], kinds, f"metrics.{task}"):
+        metrics = finished[0][seeds[0]].record["metrics"][task]
+        kinds = metrics["kinds"]
+        wanted = [self.metrics[task]] if task in self.metrics else [metrics["headline"], *kinds]
+        if problem := unknown_names(wanted, kinds, f"metrics.{task}"):
             raise StudyError(problem)
-        headline = runs[0][seeds[0]].record["metrics"][task]["headline"]
-        wanted = [self.metrics[task]] if task in self.metrics else [headline, *kinds]
-        answers = [[material.answers(of_arm[seed], task) for seed in seeds] for of_arm in runs]
-        rows = material.table(task).rows
+        answers = [[runs.answers(of_arm[seed], task) for seed in seeds] for of_arm in finished]
+        rows, head = runs.table(task).rows, runs.head(task)
         for metric in (name for name in wanted if kinds[name] in ADDITIVE):
             each = [[contributions(lines, metric) for lines in of_arm] for of_arm in answers]
             weights = each[0][0][1]
             if all((other == weights).all() for of_arm in each for _, other in of_arm):
                 parts = [np.stack([scores for scores, _ in of_arm]) for of_arm in each]
                 changes = Changes(parts[0], parts[1], weights)
-                return _Compared(task, metric, changes, (answers[0], answers[1]), rows, grouped(rows))
+                groups = grouped(rows, head)
+                return TaskChanges(task, metric, changes, (answers[0], answers[1]), rows, head, groups)
         return f"no metric of {task} is a sum over its examples ({', '.join(wanted)})"
 
-    def _examples(self, one: _Compared, names: Sequence[str], folded: bool) -> Grid:
+    def _examples(self, one: TaskChanges, names: Sequence[str], folded: bool) -> DataTable:
         """Every example that changed, the most consistent first."""
-        changes, rows = one.changes, one.rows
+        changes, rows, head = one.changes, one.rows, one.head
         changed = np.flatnonzero(changes.better + changes.worse)
         order = sorted(changed.tolist(), key=lambda at: (-abs(changes.net[at]), -abs(changes.gains[at]), at))
-        headings = list(asked(rows[0]))
-        columns = [
-            headings[0], "Right answer", *names, "Change", *headings[1:], "Better in", "Worse in",
-            Column("Sure", "share"), Column("Gain", "gain"), *one.groups, "id",
-        ]  # fmt: skip
+        first, *others = head.show_example(rows[0])
+        columns = [first, "Right answer", *names, "Change", *others, "Better in", "Worse in"]
+        columns += [Column("Sure", "share"), Column("Gain", "gain"), *one.groups, "id"]
         sure = {(level, sign): changes.sure(level, sign) for level in range(1, changes.seeds + 1) for sign in (1, -1)}
-        lines = []
+        lines: list[list[Value]] = []
         for at in order:
             row, net = rows[at], int(changes.net[at])
-            told = [together([said(lines[at], row) for lines in of_arm]) for of_arm in one.answers]
-            words = one.words[0] if net > 0 else one.words[1] if net < 0 else "changed both ways"
-            words = words if abs(net) >= changes.most or not net else f"sometimes {words}"
-            texts = list(asked(row).values())
-            lines.append([
-                texts[0], right(one.answers[0][0][at], row), *told, words, *texts[1:], int(changes.better[at]),
-                int(changes.worse[at]), sure.get((abs(net), 1 if net > 0 else -1)), float(changes.gains[at]),
-                *(groups[at] for groups in one.groups.values()), str(row["id"]),
-            ])  # fmt: skip
+            given = [[_shown(head, lines[at], row) for lines in of_arm] for of_arm in one.answers]
+            change = one.words[0] if net > 0 else one.words[1] if net < 0 else "changed both ways"
+            change = change if abs(net) >= changes.most or not net else f"sometimes {change}"
+            question, *rest = head.show_example(row).values()
+            seeds = int(changes.better[at]), int(changes.worse[at]), sure.get((abs(net), 1 if net > 0 else -1))
+            groups = [of_each[at] for of_each in one.groups.values()]
+            gold = head.show_gold(one.answers[0][0][at]["gold"], row)
+            gain = float(changes.gains[at])
+            lines.append([question, gold, *map(together, given), change, *rest, *seeds, gain, *groups, str(row["id"])])
         title = f"{one.task}: the answers that changed in any seed, the most consistent first"
-        return Grid(f"examples-{one.task}"[:64], columns, lines, _ANSWERS, shown=self.shown, title=title, folded=folded)
+        name = f"examples-{one.task}"[:64]
+        return DataTable(name, columns, lines, _ANSWERS, shown=self.shown, title=title, folded=folded)
+
+
+def _shown(head: Head, line: Answer, example: Example) -> str:
+    """A line of predictions as a person reads it."""
+    return head.show_answer({key: value for key, value in line.items() if key not in BESIDE}, example)
+
+
+def together(answers: Sequence[str]) -> str:
+    """The answers of several seeds: the most frequent first, with how often it was given."""
+    counts = Counter(answers).most_common()
+    if len(counts) == 1:
+        return counts[0][0]
+    several = [f"{answer}\N{NO-BREAK SPACE}×{count}" for answer, count in counts[:SHOWN]]
+    return " / ".join(several) + (" / …" if len(counts) > SHOWN else "")
 
 
 _ANSWERS = (
@@ -152,7 +140,7 @@ _ANSWERS = (
 )
 
 
-def _reading(seeds: int) -> str:
+def _definition(seeds: int) -> str:
     """What counts as a change."""
     if seeds == 1:
         return (
@@ -165,52 +153,54 @@ def _reading(seeds: int) -> str:
     )
 
 
-def _sentence(found: Sequence[_Compared], name: str) -> str:
+def _sentence(found: Sequence[TaskChanges], name: str) -> str:
     """The counts of up to three tasks; the others are in the table."""
-    told = []
+    counts = []
     for one in found[:3]:
         changes = one.changes
         words = ("fixes", "breaks") if one.words[0] == "fixed" else ("improves", "worsens")
-        fixed, broken = (changes.count(changes.most, sign) for sign in (1, -1))
-        told.append(
+        fixed, broken = changes.consistent
+        counts.append(
             f"{words[0]} {fixed:,} and {words[1]} {broken:,} of the {counted(len(changes.weights), 'answer')} to "
             f"{one.task} (chance alone: about {_about(changes.by_chance(changes.most))} each)"
         )
     seeds = found[0].changes.seeds
     over = "With one seed" if seeds == 1 else f"Consistently over {seeds} seeds"
     more = f"; {counted(len(found) - 3, 'more task')} in the table" if len(found) > 3 else ""
-    return f"{over}, “{name}” {'; it '.join(told)}{more}."
+    return f"{over}, “{name}” {'; it '.join(counts)}{more}."
 
 
 def _about(number: float) -> str:
     return f"{number:,.0f}" if number >= 9.5 or number == int(number) else f"{number:.1f}"
 
 
-def _counts(found: Sequence[_Compared], names: Sequence[str]) -> Grid:
+def _counts(found: Sequence[TaskChanges], names: Sequence[str]) -> DataTable:
     """Each task's scores, and what is gained and lost between them."""
     rows: list[list[Value]] = []
     for one in found:
-        changes, interval = one.changes, one.changes.interval(one.clusters)
-        scores = [float(part.sum()) / (changes.seeds * changes.total) for part in (changes.before, changes.after)]
-        rows.append([
-            one.task, one.metric, len(changes.weights), changes.count(changes.most, 1),
-            changes.count(changes.most, -1), changes.by_chance(changes.most), *scores, changes.gained(),
-            -changes.lost(), changes.difference(), *(interval or (None, None)),
-        ])  # fmt: skip
+        changes, interval = one.changes, one.changes.interval(one.clusters) or (None, None)
+        gains = (changes.gained(), -changes.lost(), changes.difference(), *interval)
+        counts = (len(changes.weights), *changes.consistent, changes.by_chance(changes.most))
+        rows.append([one.task, one.metric, *counts, *changes.scores(), *gains])
     columns = [
-        "Task", "Metric", "Examples", "Fixed", "Broken", "By chance", *(Column(name, "points") for name in names),
-        Column("Gained", "gain"), Column("Lost", "gain"), Column("Difference", "gain"), Column("from", "gain"),
-        Column("to", "gain"),
-    ]  # fmt: skip
+        "Task",
+        "Metric",
+        "Examples",
+        "Fixed",
+        "Broken",
+        "By chance",
+        *(Column(name, "points") for name in names),
+    ]
+    columns += [Column(title, "gain") for title in ("Gained", "Lost", "Difference", "from", "to")]
     note = (
         "Fixed and broken count the examples that changed consistently; by chance alone there would be about so many "
         "of each. Scores, gains and losses are times 100 and means over the seeds; gained and lost add up to the "
         "difference, which has a 95 % interval."
     )
-    return Grid("counts", columns, rows, note, title="What was gained and what was lost")
+    return DataTable("counts", columns, rows, note, title="What was gained and what was lost")
 
 
-def _sureness(found: Sequence[_Compared]) -> Grid:
+def _sureness(found: Sequence[TaskChanges]) -> DataTable:
     """How many examples changed how consistently, against chance."""
     rows: list[list[Value]] = []
     for one in found:
@@ -218,19 +208,17 @@ def _sureness(found: Sequence[_Compared]) -> Grid:
         for level in range(changes.seeds, 0, -1):
             counts = [changes.count(level, sign) for sign in (1, -1)]
             sure = [changes.sure(level, sign) for sign in (1, -1)]
-            rows.append([one.task, level, counts[0], counts[1], changes.by_chance(level), *sure])
-    columns = [
-        "Task", "Seeds, at least", "Fixed", "Broken", "By chance, each", Column("Sure: fixed", "share"),
-        Column("Sure: broken", "share"),
-    ]  # fmt: skip
+            rows.append([one.task, level, *counts, changes.by_chance(level), *sure])
+    columns = ["Task", "Seeds, at least", "Fixed", "Broken", "By chance, each"]
+    columns += [Column("Sure: fixed", "share"), Column("Sure: broken", "share")]
     note = (
         "By chance: how many would change so consistently, in each direction, if it were a toss of a coin which arm "
         "answers better under a seed. Sure: which share of the examples is more than that."
     )
-    return Grid("sure", columns, rows, note, title="How sure: consistent changes against chance", folded=True)
+    return DataTable("sure", columns, rows, note, title="How sure: consistent changes against chance", folded=True)
 
 
-def _groups(one: _Compared) -> list[Row]:
+def _groups(one: TaskChanges) -> list[Group]:
     """Each group's part in the difference."""
     found, clusters = [], one.clusters
     for by, names in one.groups.items():
@@ -238,26 +226,5 @@ def _groups(one: _Compared) -> list[Row]:
             inside = np.array(names) == name
             part = one.changes.part(inside)
             of_part = None if clusters is None else [clusters[at] for at in np.flatnonzero(inside)]
-            found.append(Row(by, name, part, part.interval(of_part)))
+            found.append(Group(by, name, part, part.interval(of_part)))
     return found
-
-
-def _group_table(one: _Compared, groups: Sequence[Row], names: Sequence[str]) -> Grid:
-    rows: list[list[Value]] = []
-    for row in groups:
-        part, interval = row.changes, row.interval or (None, None)
-        total = part.seeds * part.total
-        scores = [float(each.sum()) / total if total else None for each in (part.before, part.after)]
-        difference = part.difference() if total else None
-        counts = [part.count(part.most, sign) for sign in (1, -1)]
-        rows.append([row.by, row.name, len(part.weights), *scores, difference, *interval, *counts])
-    columns = [
-        "By", "Group", "Examples", *(Column(name, "points") for name in names), Column("Difference", "gain"),
-        Column("from", "gain"), Column("to", "gain"), "Fixed", "Broken",
-    ]  # fmt: skip
-    note = (
-        "With 95 % intervals over seeds and examples. They are not corrected for how many groups there are: expect one "
-        "in twenty to miss."
-    )
-    title = f"{one.task}: {one.metric} in groups of examples"
-    return Grid(f"groups-{one.task}"[:64], columns, rows, note, title=title, folded=True)

@@ -1,50 +1,56 @@
 """Which words matter to each model, by a score that can be read off the weights and by scores that mean something.
 
 The score, the lists of words and the scatters of ranks are those of Adam K, "Multi-task learning: what is it, how does
-it work and why does it work?", GumGum Tech Blog, 2022, https://medium.com/gumgum-tech; added are scores that depend on
-the function alone (`_word_scores.py`), how well two seeds of one model agree, intervals, and what chance gives.
+it work and why does it work?", GumGum Tech Blog, 2022, https://medium.com/gumgum-tech. Added are scores that depend on
+the function alone (`_word_scores.py`), the agreement between two seeds of one model, intervals, and what chance gives.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from manyheads.analyses import Analysis, Finding, Grid, Material, Value
+from manyheads.analyses import Analysis, DataTable, Section, StudyRuns, Value
 from manyheads.analyses._agreement import rho
 from manyheads.analyses._word_figures import agreement_figure, scatter_figure
-from manyheads.analyses._word_importance_checks import chosen, problems
-from manyheads.analyses._word_models import Found, View, WordReader, shared
-from manyheads.analyses._word_pairs import GRADIENT, PATH, SUM, Agreement, agreements, rare, table
+from manyheads.analyses._word_importance_checks import classified_tasks
+from manyheads.analyses._word_models import StudyWords, WordReader, WordScores, common_words
+from manyheads.analyses._word_pairs import (
+    GRADIENT,
+    PATH,
+    SUM,
+    Agreement,
+    agreement_table,
+    agreements,
+    rare_words_table,
+)
 from manyheads.analyses._word_scores import Network, sums
-from manyheads.core.problems import Problem, counted
+from manyheads.core.problems import counted
 from manyheads.metrics.resampled import ranks
+from manyheads.report.drawing import Figure
 
 FLIPS = 20
-"""Random choices of units whose signs are turned, for each network."""
+"""How many random choices of units have their signs flipped, for each network."""
 
 
 class WordImportance(Analysis):
     """Words are ranked by each score in each model, and the ranks of two models compared by Spearman's rho and
     Kendall's tau, over the words that stand in at least `least` training texts of both.
 
-    Models are compared across seeds: models of one seed start from the same weights, and so agree also on words that
-    neither has learned. How well two seeds of one model agree is the ceiling of what to expect of two models.
+    Models are compared across seeds: two models of one seed start from the same weights, and so agree also on words
+    that neither has learned. The agreement between two seeds of one model is the most to expect of two models.
 
-    The sum of input weights and the path to the output are those of the encoder `bag_of_words`. With a pretrained
-    encoder there is the gradient times the input of its word pieces, summed to words. Only tasks with a
-    `classification` head and single texts are looked at.
+    The sum of input weights and the path to the output are those of the encoder `bag_of_words`. A pretrained encoder
+    has the gradient times the input of its word pieces, summed over each word. Only tasks with a `classification` head
+    and single texts are looked at.
 
-    :param arms: Which arms' models; all, by default.
+    :param arms: Which arms; all, by default.
     :param tasks: Which tasks; all with such a head, by default.
-    :param least: In how many training texts a word must stand, of every task that is compared.
+    :param least: How many training texts a word must stand in, of every task that is compared.
     :param texts: How many texts of the reported split the gradient is averaged over, drawn at random; 0 for all of
         them, or for 500 with a pretrained encoder.
     :param shown: How many words the lists show.
     :param permutations: How many random orders the p values rest on.
     """
-
-    reads_models = True
 
     def __init__(
         self,
@@ -59,41 +65,40 @@ class WordImportance(Analysis):
         self.arms, self.tasks, self.least, self.texts = arms, tasks, least, texts
         self.shown, self.permutations = shown, permutations
 
-    @classmethod
-    def problems(cls, plan: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> list[Problem]:
-        return problems(plan, settings, where)
-
-    def find(self, material: Material) -> Finding:
-        plan, title = material.plan, "Which words matter"
-        found = WordReader(material, self.texts).read(self.arms or list(plan["arms"]), chosen(plan, self.tasks))
+    def analyse(self, runs: StudyRuns) -> Section:
+        study, title = runs.study, "Which words matter"
+        found = WordReader(runs, self.texts).read(self.arms or list(study.arms), classified_tasks(study, self.tasks))
         if not found.gradients:
-            why = "; ".join(found.told) or "no run has finished"
-            return Finding(title, f"Nothing can be said of the words: {why}.", [])
+            why = "; ".join(found.left_out) or "no run has finished"
+            return Section(title, f"Nothing can be said of the words: {why}.", [])
         scores = {SUM: found.sums, PATH: found.paths, GRADIENT: found.gradients}
         known = [
             one
-            for score, views in scores.items()
-            for one in agreements(score, views, self.least, self.shown, self.permutations)
+            for score, models in scores.items()
+            for one in agreements(score, models, self.least, self.shown, self.permutations)
         ]
-        parts: list[Any] = [*(f"Left out: {why}." for why in found.told), *_cautions(found), *_alike(known)]
+        parts: list[str | DataTable | Figure] = [f"Left out: {why}." for why in found.left_out]
+        parts += [*_cautions(found), *_common_start(known)]
         parts += [agreement_figure(known)] if known else []
-        parts += [self._list(score, views, found.signs, material) for score, views in scores.items() if views]
+        parts += [self._first_words(score, models, found.signs, runs) for score, models in scores.items() if models]
         for score in (SUM, GRADIENT):
             pairs = [one for one in known if one.score == score and one.other is not None]
             ceilings = {one.one.name: one.rho.value for one in known if one.score == score and one.other is None}
             parts += [scatter_figure(score, pairs, ceilings)] if pairs else []
-        parts += [table(known, self.shown)] if known else []
-        parts += [rare(found.sums)] if len(found.sums) > 1 else []
-        parts.append(_words(scores, self.least))
-        return Finding(title, _sentence(known, found), parts)
+        parts += [agreement_table(known, self.shown)] if known else []
+        parts += [rare_words_table(found.sums)] if len(found.sums) > 1 else []
+        parts.append(_every_word(scores, self.least))
+        return Section(title, _sentence(known, found), parts)
 
-    def _list(self, score: str, views: Sequence[View], signs: Sequence[View], material: Material) -> Grid:
+    def _first_words(
+        self, score: str, models: Sequence[WordScores], signs: Sequence[WordScores], runs: StudyRuns
+    ) -> DataTable:
         """The words that matter most to each model, by their mean rank over its seeds."""
         columns: list[list[str]] = []
-        for view in views:
-            words = shared([view], self.least)
-            best = np.argsort(_mean_ranks(view, words, size=score != SUM), kind="stable")[: self.shown]
-            columns.append([_with_class(words[at], view, signs, material) for at in best])
+        for model in models:
+            words = common_words([model], self.least)
+            best = np.argsort(_mean_ranks(model, words, size=score != SUM), kind="stable")[: self.shown]
+            columns.append([_with_class(words[at], model, signs, runs) for at in best])
         rows: list[list[Value]] = [
             [place + 1, *(given[place] if place < len(given) else None for given in columns)]
             for place in range(max(map(len, columns)))
@@ -101,7 +106,7 @@ class WordImportance(Analysis):
         note = _HOW[score] + f" Words in at least {self.least} training texts, by their mean rank over the seeds."
         title = f"First words by the {score}" if score != GRADIENT else f"First words by {score}"
         name = {SUM: "first-sum", PATH: "first-path", GRADIENT: "first-gradient"}[score]
-        return Grid(name, ["Rank", *(view.name for view in views)], rows, note, title=title)
+        return DataTable(name, ["Rank", *(model.name for model in models)], rows, note, title=title)
 
 
 _HOW = {
@@ -111,50 +116,49 @@ _HOW = {
 }
 
 
-def _with_class(word: str, view: View, signs: Sequence[View], material: Material) -> str:
+def _with_class(word: str, model: WordScores, signs: Sequence[WordScores], runs: StudyRuns) -> str:
     """A word with the class that it speaks for, if there are two and the model has one head."""
     for one in signs:
-        labels = material.labels(one.task)
-        if (one.arm, one.task) == (view.arm, view.task) and labels and word in one.places:
+        labels = runs.labels(one.task)
+        if (one.arm, one.task) == (model.arm, model.task) and labels and word in one.places:
             value = np.mean([given[one.places[word]] for given in one.seeds.values()])
             return f"{word} ({labels[int(value > 0)]})" if np.isfinite(value) else word
     return word
 
 
-def _mean_ranks(view: View, words: Sequence[str], *, size: bool) -> np.ndarray:
+def _mean_ranks(model: WordScores, words: Sequence[str], *, size: bool) -> np.ndarray:
     """[V] the mean over the seeds of each word's rank, 1 for the first."""
-    return np.mean([len(words) + 1 - ranks(given) for given in view.on(words, size=size).values()], axis=0)
+    return np.mean([len(words) + 1 - ranks(given) for given in model.on(words, size=size).values()], axis=0)
 
 
-def _words(scores: Mapping[str, Sequence[View]], least: int) -> Grid:
-    """Every word's mean rank in every model, by every score; the first by the gradient first."""
+def _every_word(scores: Mapping[str, Sequence[WordScores]], least: int) -> DataTable:
+    """Every word's mean rank in every model, by every score; sorted by the gradient in the first model."""
     first = scores[GRADIENT][0]
-    words = shared([first], least)
+    words = common_words([first], least)
     order = np.argsort(_mean_ranks(first, words, size=True), kind="stable")
     columns, values = ["Word", f"Texts of {first.task}"], []
-    for score, views in scores.items():
-        for view in views:
-            known = shared([view], least)
-            of_view = dict(zip(known, _mean_ranks(view, known, size=score != SUM).tolist(), strict=True))
-            columns.append(f"{score}: {view.name}")
-            values.append(of_view)
+    for score, models in scores.items():
+        for model in models:
+            known = common_words([model], least)
+            values.append(dict(zip(known, _mean_ranks(model, known, size=score != SUM).tolist(), strict=True)))
+            columns.append(f"{score}: {model.name}")
     rows: list[list[Value]] = [
         [words[at], int(first.texts[first.places[words[at]]]), *(given.get(words[at]) for given in values)]
         for at in order
     ]
     note = f"Mean ranks over the seeds, 1 for the first; words in at least {least} training texts of a model's tasks."
-    return Grid("words", columns, rows, note, shown=50, title="Every word's rank", folded=True)
+    return DataTable("words", columns, rows, note, shown=50, title="Every word's rank", folded=True)
 
 
-def _cautions(found: Found) -> list[str]:
-    """Why the sum of weights can mislead, shown on these networks; and what else one has to know."""
-    told = []
+def _cautions(found: StudyWords) -> list[str]:
+    """Why the sum of weights can mislead, shown on these networks; and what is not known with one seed."""
+    cautions = []
     if found.sums:
         why = (
             "The sum of a word's input weights is not a property of what a network computes. It leaves the output "
             "weights out, so that a hidden unit that speaks against a class counts like one that speaks for it."
         )
-        turned = [abs(value) for one in found.bags if (value := _turned(one)) is not None]
+        turned = [abs(value) for one in found.networks if (value := _flipped(one)) is not None]
         if turned:
             why += (
                 " And a unit whose weights all change their sign, with its bias and its output weights, leaves every "
@@ -162,17 +166,17 @@ def _cautions(found: Found) -> list[str]:
                 f"{np.mean(turned):.2f} in size (mean of {counted(FLIPS * len(turned), 'random choice')}). The path "
                 "and the gradient do not change."
             )
-        told.append(why)
-    if all(len(view.seeds) < 2 for view in found.gradients):
-        told.append(
+        cautions.append(why)
+    if all(len(model.seeds) < 2 for model in found.gradients):
+        cautions.append(
             "There is one seed of each model: how well two seeds of the same model agree is not known, and models "
             "are compared that start from the same weights, which agree also on words that neither has learned."
         )
-    return told
+    return cautions
 
 
-def _alike(known: Sequence[Agreement]) -> list[str]:
-    """What a common start does to the sums, where it does much."""
+def _common_start(known: Sequence[Agreement]) -> list[str]:
+    """What starting from the same weights does to the sums, if it does much."""
     pairs = [one for one in known if one.score == SUM and one.same is not None and not one.of_one_seed]
     if not pairs:
         return []
@@ -180,16 +184,16 @@ def _alike(known: Sequence[Agreement]) -> list[str]:
     same, other = most.same or 0.0, most.rho.value
     if same - other < 0.1:
         return []
-    told = f"{same:.2f} for {most.name}, and {other:.2f} with another seed".replace("-", "−")
+    correlations = f"{same:.2f} for {most.name}, and {other:.2f} with another seed".replace("-", "−")
     return [
         "Models of the same seed start from the same weights here, and for that reason alone the sums of two models "
-        f"may be alike: ρ is {told}. So models are compared across seeds."
+        f"may be alike: ρ is {correlations}. So models are compared across seeds."
     ]
 
 
-def _turned(network: Network) -> float | None:
-    """How well the sums agree with those of the same function after half of its units were turned; None with units
-    that cannot be turned."""
+def _flipped(network: Network) -> float | None:
+    """How well the sums agree with those of the same function after the signs of half of its units were flipped; None
+    if they cannot be flipped."""
     if network.activation == "relu" or network.weights.shape[1] < 2:
         return None
     rng, units = np.random.default_rng(0), network.weights.shape[1]
@@ -201,9 +205,9 @@ def _turned(network: Network) -> float | None:
     return float(np.mean(found))
 
 
-def _sentence(known: Sequence[Agreement], found: Found) -> str:
-    """What the scores say of two models, each beside what it says of two seeds of one."""
-    told = []
+def _sentence(known: Sequence[Agreement], found: StudyWords) -> str:
+    """How well two models agree by each score, beside two seeds of one model."""
+    clauses = []
     for score in (SUM, GRADIENT):
         seeds = [one.rho.value for one in known if one.score == score and one.other is None]
         pairs = [one for one in known if one.score == score and one.other is not None]
@@ -212,11 +216,11 @@ def _sentence(known: Sequence[Agreement], found: Found) -> str:
         of_seeds = f"two seeds of one model agree with ρ = {_range(seeds)}" if seeds else ""
         of_pairs = f"two models with {'' if seeds else 'ρ = '}{_range([one.rho.value for one in pairs])}"
         both = " and ".join(part for part in (of_seeds, of_pairs if pairs else "") if part)
-        told.append(f"by the {score} {both}" if score == SUM else f"by {score} {both}")
-    if not told:
+        clauses.append(f"by the {score} {both}" if score == SUM else f"by {score} {both}")
+    if not clauses:
         return f"The words of {counted(len(found.gradients), 'model')} are ranked; there is nothing to compare."
-    text = f"On which words matter, {'; '.join(told)}."
-    return text.replace("by gradient", "while by gradient", 1) if len(told) > 1 else text
+    text = f"On which words matter, {'; '.join(clauses)}."
+    return text.replace("by gradient", "while by gradient", 1) if len(clauses) > 1 else text
 
 
 def _range(values: Sequence[float]) -> str:

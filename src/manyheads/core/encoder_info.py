@@ -32,12 +32,14 @@ class EncoderInfo:
     :param flops: The floating-point operations of one forward pass over sequences of given lengths, as
         `encoders.Encoder.flops`; None if they cannot be told beforehand.
     :param counter: None if its tokenizer cannot be opened without the encoder's own library.
+    :param whole: As `encoders.Encoder.whole`: why its layers cannot be called one by one; "" if they can.
     """
 
     width: int
     max_length: int
     flops: Callable[[Sequence[int]], float] | None
     counter: PieceCounter | None
+    whole: str = ""
 
 
 def too_long(lengths: Mapping[str, int], most: int) -> list[Problem]:
@@ -67,3 +69,11 @@ def one_state(encoder: str, wanting: Iterable[str]) -> list[Problem]:
     """
     what, found = "it looks at single tokens, and the encoder has one state for a whole text", f'"{encoder}"'
     return [Problem(where, what, found, "Choose another encoder, or leave this out.") for where in wanting]
+
+
+def not_by_layer(whole: str, sharing: str) -> list[Problem]:
+    """A problem for sharing that calls the layers of an encoder that is computed as a whole.
+
+    :param whole: `EncoderInfo.whole`.
+    """
+    return [Problem("sharing", "it calls an encoder's layers one by one", f'"{sharing}"', whole)] if whole else []

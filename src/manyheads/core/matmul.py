@@ -10,14 +10,36 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from manyheads.core.plain import plain
+
 
 @cache
 def faster_by_onednn() -> bool:
     """Whether this processor is of the kind on which oneDNN was measured to be faster for float32. Never decided by a
     measurement of the moment: the same machine must give the same bits."""
+    return _known_to_gain() and not plain() and not _obstacle()
+
+
+def slower_product() -> str:
+    """A line for the user where this processor would gain by oneDNN and the installed torch does not let it, or ""."""
+    why = _obstacle() if _known_to_gain() else ""
+    return f"matrix products take torch's own way, which is slower on this processor: {why}" if why else ""
+
+
+def _known_to_gain() -> bool:
     able = torch.cpu.get_capabilities()
     known = "AMD" in str(able.get("cpu_name", "")) and able.get("avx512_f", False)
-    return bool(known and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+    return bool(known and torch.backends.mkldnn.is_available())
+
+
+def _obstacle() -> str:
+    """Why `product`, whose operator is a private one of torch, cannot be used here; "" if it can."""
+    one, other = torch.ones(2, 3), torch.ones(4, 3)
+    try:
+        right = bool((product(one, other, torch.ones(4)) == 4).all() and (product(one, other) == 3).all())
+    except Exception as error:  # whatever another version of torch says to a call that it does not know
+        return f"torch {torch.__version__}: {str(error).splitlines()[0]}"
+    return "" if right else f"torch {torch.__version__} computes something else by it"
 
 
 def product(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:

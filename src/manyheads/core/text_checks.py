@@ -2,12 +2,12 @@
 (`heads/_*_checks.py`) share it."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, shown
-from manyheads.core.values import GOLD, Table
+from manyheads.core.values import Example, Options, Table
 
 LIMIT = 20
 """Problems of one split that are shown."""
@@ -20,27 +20,46 @@ def record(table: Table, where: str, row: int) -> str:
     return f"{where} (record {table.rows['id'][row]})" if "id" in table.rows.column_names else f"{where} (row {row})"
 
 
-def column_problems(table: Table, columns: Sequence[str], where: str) -> list[Problem]:
-    """Missing columns, or no rows at all: what makes every other check pointless."""
+def first(*found: Iterable[Problem]) -> list[Problem]:
+    """The problems of one split that are shown; the others are not looked for."""
+    return list(islice(chain(*found), LIMIT))
+
+
+def column_problems(table: Table, columns: Sequence[str], gold: Sequence[str], where: str) -> list[Problem]:
+    """Missing columns, or no rows at all: what makes every other check pointless.
+
+    :param gold: Those of the columns that only a labelled split needs.
+    """
     found = list(table.rows.column_names)
-    wanted = [name for name in columns if table.labelled or name not in GOLD]
     problems = []
-    for name in wanted:
-        if name in found:
+    for name in columns:
+        if name in found or (name in gold and not table.labelled):
             continue
         close = difflib.get_close_matches(name, found, n=1, cutoff=0.4)
-        source = close[0] if close else "YOUR_COLUMN"
-        problems.append(
-            Problem(where, f'the column "{name}" is missing', ", ".join(found) or "no columns",
-                    f'Rename one in the dataset\'s settings: columns = {{ {name} = "{source}" }}.')
-        )  # fmt: skip
+        remedy = f'columns = {{ {name} = "{close[0] if close else "YOUR_COLUMN"}" }}'
+        what, there = f'the column "{name}" is missing', ", ".join(found) or "no columns"
+        problems.append(Problem(where, what, there, f"Rename one in the dataset's settings: {remedy}."))
     if not problems and len(table.rows) == 0:
         problems.append(Problem(where, "the split has no rows", "", "Check the file, or the split's name."))
     return problems[:LIMIT]
 
 
-def text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
-    """Texts that are null, not text, or empty."""
+def is_text(value: object) -> bool:
+    """Whether a value is a text that is not empty, and that tokenizers take: none with half of a surrogate pair."""
+    return isinstance(value, str) and bool(value.strip()) and encodes(value)
+
+
+def encodes(text: str) -> bool:
+    """False if half of a surrogate pair stands in the text, which no tokenizer takes."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def texts_problems(table: Table, columns: Sequence[str], where: str) -> Iterator[Problem]:
+    """Texts that are null, not text, or empty, in those of the columns that there are."""
+    return chain(*(_text_problems(table, name, where) for name in columns if name in table.rows.column_names))
+
+
+def _text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
     for start in range(0, len(table.rows), BLOCK):
         for row, text in enumerate(table.rows[start : start + BLOCK][column], start):
             if isinstance(text, str) and text and not text.isspace():
@@ -50,9 +69,7 @@ def text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
             yield Problem(record(table, where, row), what, shown(text), remedy)
 
 
-def text_lengths(
-    examples: Sequence[Mapping[str, Any]], counter: PieceCounter, settings: Mapping[str, Any]
-) -> list[list[int]]:
+def text_lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long the sequence of each example is: its `text`, with its `text_pair` if it has one, cut to `max_length`."""
     given = [(example["text"], example.get("text_pair")) for example in examples]
     texts = [[first] if second is None else [first, second] for first, second in given]
@@ -66,6 +83,15 @@ def pieces_of(texts: Sequence[str], counter: PieceCounter) -> dict[str, int]:
     return dict(zip(distinct, counter.pieces(distinct), strict=True))
 
 
-def fitted(pieces: int, counter: PieceCounter, pair: bool, settings: Mapping[str, Any]) -> int:
+def fitted(pieces: int, counter: PieceCounter, pair: bool, settings: Options) -> int:
     """How long a sequence of so many pieces of text is with its special tokens, cut to `max_length`."""
     return min(pieces + counter.special(pair), settings["max_length"])
+
+
+def window_lengths(pieces: int, taken: int, settings: Options) -> list[int]:
+    """How long the windows over so many pieces of text are, of `max_length` each, the next `stride` pieces on.
+
+    :param taken: How much of every window other pieces and special tokens take.
+    """
+    room, stride = settings["max_length"] - taken, settings["stride"]
+    return [taken + min(room, pieces - at) for at in range(0, max(1, pieces - room + stride), stride)]

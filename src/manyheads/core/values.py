@@ -14,8 +14,12 @@ import numpy as np
 from manyheads.core.problems import Problem
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-GOLD = ("label", "answers", "tags")
-"""The columns with what is to be predicted; a split without labels, and a question to a model, have none of them."""
+Example = Mapping[str, Any]
+"""A row of a dataset: column to value."""
+Answer = dict[str, Any]
+"""What a head answers to an example, as plain JSON values."""
+Options = Mapping[str, Any]
+"""The settings of a method, those left at their defaults too: name to value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +110,15 @@ class Encoded:
     :param targets: What `loss` compares with, as plain numbers (or tuples of numbers): one per example, per input or
         per token, as the head likes; a batch concatenates them into one tensor. Empty if the example has no label. In a
         split they are all whole or all not, and all of one shape; as tensors they are int64 or float32.
-    :param note: What `decode` and `counts` need to know about the example (offsets, the text of the context, ...). It
-        is kept on disk, so it may hold what JSON may (dicts with strings for keys, lists, texts, numbers, true, false,
-        none) and, anywhere in that, numpy arrays of numbers. It comes back equal; a tuple would come back as a list.
+    :param metadata: What `decode` and `counts` need to know about the example (offsets, the text of the context, ...).
+        It is kept on disk, so it may hold what JSON may (dicts with strings for keys, lists, texts, numbers, true,
+        false, none) and, anywhere in that, numpy arrays of numbers. It comes back equal; a tuple comes back as a list.
     :param truncated: How many word pieces did not fit and were cut off. Counted and shown.
     """
 
     inputs: tuple[Input, ...]
     targets: tuple = ()
-    note: Any = None
+    metadata: Any = None
     truncated: int = 0
 
 
@@ -128,6 +132,19 @@ class Measure:
 
     kind: str
     items: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class HighlightedText:
+    """A text with a highlighted part, such as a context and the answer in it.
+
+    :param start: The first highlighted character.
+    :param end: The character after the last one; equal to `start` if nothing is highlighted.
+    """
+
+    text: str
+    start: int
+    end: int
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from manyheads.core.values import Encoded, Input
-from manyheads.data.note_bytes import packed, unpacked
+from manyheads.data.metadata_bytes import packed, unpacked
 
 CHUNK = 2_000
 """So many examples are encoded, and stored, at once: enough for the tokenizer's threads, few enough for memory."""
@@ -25,7 +25,7 @@ SCHEMA = pa.schema(
         pa.field("token_types", pa.list_(pa.int8()), nullable=False),
         pa.field("lengths", pa.list_(pa.int32()), nullable=False),
         pa.field("targets", pa.list_(pa.float64()), nullable=False),
-        pa.field("note", pa.large_binary()),
+        pa.field("metadata", pa.large_binary()),
         pa.field("truncated", pa.int64(), nullable=False),
     ]
 )
@@ -72,7 +72,7 @@ class Block:
     targets: np.ndarray
     places: np.ndarray
     truncated: np.ndarray
-    notes: pa.Array
+    metadata: pa.Array
 
     @staticmethod
     def of(batch: pa.RecordBatch) -> "Block":
@@ -81,7 +81,7 @@ class Block:
         return Block(
             ids.values.to_numpy(), types.values.to_numpy(), ids.offsets.to_numpy(), lengths.values.to_numpy(),
             lengths.offsets.to_numpy(), targets.values.to_numpy(), targets.offsets.to_numpy(),
-            batch.column("truncated").to_numpy(), batch.column("note"),
+            batch.column("truncated").to_numpy(), batch.column("metadata"),
         )  # fmt: skip
 
     def example(self, row: int, form: Form | None) -> Encoded:
@@ -95,7 +95,7 @@ class Block:
             exact = numbers.astype(np.int64) if form.whole else numbers
             listed = exact.reshape(-1, form.width).tolist() if form.width else exact.tolist()
             targets = tuple(map(tuple, listed)) if form.width else tuple(listed)
-        return Encoded(tuple(inputs), targets, unpacked(self.notes[row].as_buffer()), int(self.truncated[row]))
+        return Encoded(tuple(inputs), targets, unpacked(self.metadata[row].as_buffer()), int(self.truncated[row]))
 
 
 class Examples(Sequence[Encoded]):
@@ -185,7 +185,7 @@ class Gathered:
 
 
 def blocks_of(examples: Sequence[Encoded]) -> Iterator[Block]:
-    """The columns of any examples, a block at a time. Notes and targets of a plain list are left out."""
+    """The columns of any examples, a block at a time. Metadata and targets of a plain list are left out."""
     if isinstance(examples, Examples):
         yield from examples.blocks
         return
@@ -197,7 +197,7 @@ def blocks_of(examples: Sequence[Encoded]) -> Iterator[Block]:
 def block_of(examples: Sequence[Encoded]) -> tuple[pa.RecordBatch, Form | None]:
     """Examples as one Arrow batch, and what their targets look like (None if they have none).
 
-    :raises TypeError: If targets or notes are not what the contract of `values.Encoded` allows.
+    :raises TypeError: If targets or metadata are not what the contract of `values.Encoded` allows.
     """
     inputs = [one for example in examples for one in example.inputs]
     lengths = np.array([len(one.ids) for one in inputs], np.int32)
@@ -211,7 +211,7 @@ def block_of(examples: Sequence[Encoded]) -> tuple[pa.RecordBatch, Form | None]:
         pa.ListArray.from_arrays(tokens, pa.array(token_types, pa.int8())),
         pa.ListArray.from_arrays(sequences, pa.array(lengths, pa.int32())),
         pa.ListArray.from_arrays(places, pa.array(numbers, pa.float64())),
-        pa.array([packed(example.note) for example in examples], pa.large_binary()),
+        pa.array([packed(example.metadata) for example in examples], pa.large_binary()),
         pa.array([example.truncated for example in examples], pa.int64()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA), form

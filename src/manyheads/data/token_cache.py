@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from manyheads.data.columns import SCHEMA, Examples, Form, agreed
 
-FORMAT = 1
+FORMAT = 2
 PLACE, DATA, ABOUT = "tokens", "examples.arrow", "entry.json"
 ENTRY = re.compile(r"[0-9a-f]{32}")
 UNFINISHED = re.compile(r"[0-9a-f]{32}\.\w+\.part")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from manyheads.core.tensors import States, Tokens
+from manyheads.core.tensors import States, Tokens, padding_for
 from manyheads.core.values import Tokenizer
 
 
@@ -31,6 +31,11 @@ class Encoder(nn.Module):
     per_token: bool = True
     """False if there is one state for a whole sequence; heads and sharing that look at tokens then refuse it. `forward`
     returns `States` whose lengths are all 1."""
+    whole: str = ""
+    """Why its layers cannot be called one by one (`embed`, `layer`, `layer_weight`), and which encoders' can; "" if
+    they can. Sharing that does so refuses it."""
+    notes: Sequence[str] = ()
+    """What a person should know of how it is computed here, such as that it is slow; a line each, said once."""
     learns: bool = False
     """True if it must see training texts before it is built, and has `learn`. Its `__init__` takes what that gives
     behind `saved`, as `learned`, whose default makes an encoder that can be measured but not used."""
@@ -69,6 +74,14 @@ class Encoder(nn.Module):
         token, embeddings left out. An encoder with work of another kind (attention) adds it."""
         weights = sum(p.numel() for name, p in self.named_parameters() if p.ndim > 1 and "embedding" not in name)
         return 2.0 * weights * sum(lengths)
+
+    def filled(self, tokens: Tokens) -> Tokens:
+        """With the tokens that are computed beside real ones, if they are told beforehand: `Tokens.filled`."""
+        return tokens.filled()
+
+    def padding(self, lengths: Sequence[int]) -> int:
+        """How many tokens are computed beside the real ones of sequences of these lengths."""
+        return padding_for(sum(lengths))
 
     def narrow(self, ids: np.ndarray) -> None:
         """Told before training which tokens (sorted) its examples hold. An encoder whose embeddings are large need then

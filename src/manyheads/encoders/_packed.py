@@ -23,6 +23,8 @@ MULTIPLE = 16
 """Lengths are rounded up to a multiple of this, so that few distinct shapes occur."""
 OVERHEAD = 6_000
 """What one more call of the attention costs, counted in entries of the matrix of scores."""
+SOFTMAX_BACKWARD = getattr(torch.ops.aten, "_softmax_backward_data", None)
+"""A private operator of torch; without it attention in bfloat16 is torch's own, which is slower."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ class _HalfAttention(torch.autograd.Function):
         query, key, value, shares = ctx.saved_tensors
         to_value = torch.bmm(shares.transpose(1, 2), gradient)
         to_shares = torch.bmm(gradient, value.transpose(1, 2))
-        to_scores = torch.ops.aten._softmax_backward_data(to_shares, shares, -1, shares.dtype)
+        assert SOFTMAX_BACKWARD is not None
+        to_scores = SOFTMAX_BACKWARD(to_shares, shares, -1, shares.dtype)
         nothing = query.new_empty(1)
         to_query = torch.baddbmm(nothing, to_scores, key, beta=0, alpha=ctx.scale)
         to_key = torch.baddbmm(nothing, to_scores.transpose(1, 2), query, beta=0, alpha=ctx.scale)
@@ -157,10 +160,11 @@ def _attention(parts: Tensor, rows: int, mask: Tensor | None, dropout: float, sc
     """[rows * T, 3, H, d] -> [rows * T, H, d]"""
     places, three, heads, width = parts.shape
     query, key, value = parts.view(rows, -1, three, heads, width).permute(2, 0, 3, 1, 4)  # [rows, H, T, d] each
-    if parts.dtype == torch.bfloat16:
+    if parts.dtype == torch.bfloat16 and SOFTMAX_BACKWARD is not None:
         flat = [part.reshape(rows * heads, -1, width) for part in (query, key, value)]
         output = _HalfAttention.apply(*flat, mask, scale).view(rows, heads, -1, width)
     else:
+        mask = None if mask is None else mask.to(parts.dtype)
         output = nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout_p=dropout, scale=scale)
     return output.transpose(1, 2).reshape(places, heads, width)
 
@@ -192,3 +196,24 @@ def replace_attention(module: nn.Module) -> None:
     for child in module.modules():
         if all(isinstance(getattr(child, name, None), nn.Linear) for name in ("query", "key", "value")):
             child.forward = MethodType(_forward, child)
+
+
+def embedded(inner: Any, ids: Tensor, token_types: Tensor, positions: Tensor, words: Tensor | None = None) -> Tensor:
+    """[N] each -> [N, D] the states below a model's first layer.
+
+    :param words: [N, D] stands in for the rows of the table of words.
+    """
+    states = inner.embeddings(
+        input_ids=ids[None] if words is None else None,
+        inputs_embeds=None if words is None else words[None],
+        token_type_ids=token_types[None],
+        position_ids=positions[None],
+    )
+    if hasattr(inner, "embeddings_project"):
+        states = inner.embeddings_project(states)
+    return states[0]
+
+
+def layer_output(inner: Any, index: int, states: Tensor, packing: Packing) -> Tensor:
+    """[N, D] -> [N, D] what a layer makes of the states below it, after `replace_attention`."""
+    return inner.encoder.layer[index](states[None], None, packing=packing)[0]

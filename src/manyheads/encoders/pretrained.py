@@ -1,4 +1,4 @@
-"""Any Hugging Face encoder of the BERT type: a Hub id, a local folder, or `minilm`, which the quickstart brings.
+"""Any encoder that Hugging Face's `AutoModel` opens: a Hub id, a folder, or `minilm`, which the quickstart brings.
 
 Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding", NAACL 2019,
 https://arxiv.org/abs/1810.04805; Wang et al., "MiniLM", NeurIPS 2020, https://arxiv.org/abs/2002.10957.
@@ -14,31 +14,48 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.utils import logging
 
+from manyheads.core.matmul import slower_product
+from manyheads.core.plain import plain
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.tensors import Tokens
+from manyheads.core.tensors import States, Tokens
 from manyheads.core.values import Places
 from manyheads.encoders import Encoder
 from manyheads.encoders._dropout import replace_dropout
 from manyheads.encoders._linear import replace_linear
-from manyheads.encoders._packed import Packing, replace_attention
+from manyheads.encoders._packed import SOFTMAX_BACKWARD, Packing, embedded, layer_output, replace_attention
+from manyheads.encoders._padded import Padded
 from manyheads.encoders._pretrained_checks import (
+    ARCHITECTURES,
+    PACKED,
     check_tokenizer,
     check_type,
     first_position,
+    flops_of,
+    longest,
+    named,
     no_such_model,
     no_tokenizer,
+    not_an_encoder,
     resolve,
     setting_problems,
     vocabulary_problem,
+    whole,
 )
 from manyheads.encoders._rows import TrainedRows
 from manyheads.encoders._tokenizer import PretrainedTokenizer
+from manyheads.encoders._trial import why_no_encoder, why_not_packed
 
-DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+HIDDEN_DROPOUTS = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
+ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+"""What configurations call them; each has one or two of these names."""
 
 
 class Pretrained(Encoder):
-    """A pretrained transformer encoder, computed without padding (`_packed.py`).
+    """A pretrained transformer encoder.
+
+    Those of BERT's kind (bert, roberta, xlm-roberta, camembert, electra) are computed without padding (`_packed.py`),
+    all others by their own forward pass (`_padded.py`), which is slower, and as a whole: sharing that calls layers one
+    by one refuses them. So are all with `MANYHEADS_PLAIN=1`, when nothing inside torch or transformers is replaced.
 
     Where this departs from `AutoModel`: sequences lie one after another, so that no token of padding is ever
     computed; and attention has no dropout unless asked for, because torch's fast attention kernels lose their fast
@@ -50,7 +67,7 @@ class Pretrained(Encoder):
     :param layers: Keep the first so many layers; 0 keeps all.
     :param dropout: Dropout of embeddings and layers; -1 keeps the model's own.
     :param attention_dropout: Dropout of attention probabilities.
-    :raises StudyError: If there is no such model, or it is not of a type that was tested.
+    :raises StudyError: If there is no such model, or it is no encoder.
     """
 
     inner: Any
@@ -70,61 +87,75 @@ class Pretrained(Encoder):
         super().__init__()
         source = str(saved) if saved else resolve(model, places)
         config = _config(source, model)
+        kind, known = config.model_type, named(config.to_dict())
         settings = {"layers": layers, "dropout": dropout, "attention_dropout": attention_dropout}
-        if problems := setting_problems(model, config.num_hidden_layers, settings):
+        if problems := setting_problems(model, kind, known["num_hidden_layers"], settings):
             raise StudyError(problems)
-        config.num_hidden_layers = layers or config.num_hidden_layers
-        if dropout >= 0:
-            config.hidden_dropout_prob = dropout
-        config.attention_probs_dropout_prob = attention_dropout
+        _change(config, layers, dropout, attention_dropout)
         self.inner = _quietly_built(source, config, weights=saved is None)
-        replace_attention(self.inner)
         if getattr(self.inner, "pooler", None) is not None:
             # Heads read the states themselves; the pooler stays so that `AutoModel` finds every weight it looks for.
             self.inner.pooler.requires_grad_(False)
-        self.width, self.depth = config.hidden_size, config.num_hidden_layers
-        self.first_position = first_position(config.model_type, config.pad_token_id)
         check_tokenizer(source)
+        self._padded = Padded(self.inner)
+        types = 2 if self._padded.token_types else 1
         try:
-            self.tokenizer = PretrainedTokenizer(source, config.max_position_embeddings - self.first_position)
-        except (OSError, ValueError) as error:
+            self.tokenizer = PretrainedTokenizer(source, longest(known), token_types=types)
+        except (OSError, ValueError, ImportError) as error:
             raise no_tokenizer(source, str(error).splitlines()[0]) from error
         highest = max(self.tokenizer.inner.get_vocab().values())
         if problems := vocabulary_problem(model, highest, self._table.num_embeddings):
             raise StudyError(problems)
-        replace_dropout(self.inner)
-        replace_linear(self.inner)
-        self._weights = sum(p.numel() for p in self.inner.encoder.parameters() if p.ndim > 1)
+        if kind not in ARCHITECTURES and (why := why_no_encoder(self._padded, self._table.num_embeddings)):
+            raise not_an_encoder(kind, why)
+        self.width, self.depth = config.hidden_size, getattr(config, "num_hidden_layers", 0)
+        self.whole = whole(kind)
+        self.first_position = first_position(kind, config.pad_token_id)
+        self._flops = flops_of(named(config.to_dict()))
         self.words: TrainedRows | None = None
         self._packing: tuple[Tokens, Packing] | None = None
+        self.packed, self.notes = _way(config)
+        if self.packed:
+            replace_attention(self.inner)
+        if not plain():
+            replace_dropout(self.inner)
+            replace_linear(self.inner)
+
+    def forward(self, tokens: Tokens) -> States:
+        return super().forward(tokens) if self.packed else self._padded.states(tokens)
 
     def embed(self, tokens: Tokens) -> Tensor:
-        position = tokens.positions + self.first_position
-        words = None if self.words is None else self.words(tokens.ids, self._table.weight)[None]
-        states = self.inner.embeddings(
-            input_ids=tokens.ids[None] if words is None else None, inputs_embeds=words,
-            token_type_ids=tokens.token_types[None], position_ids=position[None],
-        )  # fmt: skip
-        if hasattr(self.inner, "embeddings_project"):
-            states = self.inner.embeddings_project(states)
-        return states[0]
+        words = None if self.words is None else self.words(tokens.ids, self._table.weight)
+        return embedded(self.inner, tokens.ids, tokens.token_types, tokens.positions + self.first_position, words)
 
     def layer(self, index: int, states: Tensor, tokens: Tokens) -> Tensor:
-        return self.inner.encoder.layer[index](states[None], None, packing=self._packed(tokens))[0]
+        if not self.packed:
+            return self._padded.layer(index, states, tokens)
+        return layer_output(self.inner, index, states, self._packing_of(tokens))
 
     def layer_weight(self, index: int) -> Tensor:
         return self.inner.encoder.layer[index].output.dense.weight
 
     def flops(self, lengths: Sequence[int]) -> float:
-        products = 2 * self.width * self.depth * sum(length**2 for length in lengths)
-        return 2.0 * (self._weights * sum(lengths) + products)
+        if self._flops is not None:
+            return self._flops(lengths)
+        attention = 4.0 * self.width * self.depth * sum(length**2 for length in lengths)
+        return super().flops(lengths) + attention
+
+    def filled(self, tokens: Tokens) -> Tokens:
+        return super().filled(tokens) if self.packed else tokens
+
+    def padding(self, lengths: Sequence[int]) -> int:
+        return super().padding(lengths) if self.packed else len(lengths) * max(lengths) - sum(lengths)
 
     @property
     def _table(self) -> torch.nn.Embedding:
-        return self.inner.embeddings.word_embeddings
+        return self.inner.get_input_embeddings()
 
     def narrow(self, ids: np.ndarray) -> None:
         """Train only the rows of these words (`_rows.py`): with 30,000 words, more than half of MiniLM."""
+        if not self.packed:
+            return
         self.words = TrainedRows(self._table, ids)
         self._table.requires_grad_(False)
 
@@ -138,7 +169,7 @@ class Pretrained(Encoder):
         self.inner.config.save_pretrained(str(folder))
         self.tokenizer.save(folder)
 
-    def _packed(self, tokens: Tokens) -> Packing:
+    def _packing_of(self, tokens: Tokens) -> Packing:
         # All layers of a pass ask for the same packing.
         if self._packing is None or self._packing[0] is not tokens:
             self._packing = (tokens, Packing.of(tokens.lengths, tokens.ids.device))
@@ -150,8 +181,34 @@ def _config(source: str, model: str) -> PretrainedConfig:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise no_such_model(model, f"Hugging Face says: {str(error).splitlines()[0]}") from error
-    check_type(config.model_type)
+    check_type(config.to_dict())
     return config
+
+
+def _change(config: Any, layers: int, dropout: float, attention_dropout: float) -> None:
+    """Write the settings into a configuration."""
+    if layers:
+        config.num_hidden_layers = layers
+        if getattr(config, "layer_types", None):
+            config.layer_types = config.layer_types[:layers]
+    for names, value in ((HIDDEN_DROPOUTS, dropout), (ATTENTION_DROPOUTS, attention_dropout)):
+        for name in names:
+            if value >= 0 and hasattr(config, name):
+                setattr(config, name, value)
+
+
+def _way(config: PretrainedConfig) -> tuple[bool, list[str]]:
+    """Whether a model is computed without padding, and what a person should know of that."""
+    if plain():
+        return False, ["MANYHEADS_PLAIN is set: computed with padding, by torch's and transformers' own modules"]
+    notes = [line] if (line := slower_product()) else []
+    if config.model_type not in PACKED:
+        return False, [f"{config.model_type}: computed with padding, which is slower (docs/encoders.md)", *notes]
+    if why := why_not_packed(type(config)):
+        return False, [f"computed with padding, which is slower: {why}", *notes]
+    if SOFTMAX_BACKWARD is None:
+        notes.append(f"attention in bfloat16 is torch's own, which is slower: torch {torch.__version__}")
+    return True, notes
 
 
 def _quietly_built(source: str, config: PretrainedConfig, *, weights: bool) -> torch.nn.Module:

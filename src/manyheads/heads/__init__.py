@@ -1,28 +1,47 @@
 """What a task asks: how an example becomes input, the output layer, the loss, the answer, the metrics.
 
 To add a head, write `heads/<name>.py` with one class that inherits from `Head`, and `tests/heads/test_<name>.py`.
-There is nothing to register.
+There is nothing to register, and nothing else in the program knows heads by name or their columns: which columns hold
+what is right, how questions to a saved model are checked, how an example and an answer read to a person and how a file
+of predictions is scored are the head's own, with defaults here for a head whose answer is one value:
 
-`manyheads check` asks a head without importing torch, if the head has a companion: `heads/_<name>_checks.py`, which
-imports nothing of this package. The head's `__init__` and `problems` call it too. It holds three functions; `settings`
-are the head's settings, those left at their defaults too:
+| to be said | default |
+|---|---|
+| `columns`, `optional`, `gold` | `gold` is `("label",)` |
+| `problems(table, where)` | none, beside missing columns |
+| `question_problem(column, value)` | every column of a question is a text |
+| `show_example`, `show_answer`, `show_gold`, `groups` | columns by name; the answer's first value; groups by label |
+| `score(gold, predictions)` | `measures` of two files of JSON lines |
 
-- `unfit(labels, settings)`: why there cannot be such a head, as a sentence, or None;
-- `problems(table, settings, where)`: as `Head.problems`;
+`manyheads check` and `manyheads score` ask a head without importing torch, if it has a companion:
+`heads/_<name>_checks.py`, which imports of ours `core` and `metrics` alone. It holds these functions; `settings` are
+the head's settings, those left at their defaults too:
+
+- `unfit(labels, settings)`: why there cannot be such a head, as a sentence, or None; the head's `__init__` calls it;
+- `problems(table, settings, where)`: as `Head.problems`, which calls it;
 - `lengths(examples, counter, settings)`: for each example the lengths of the sequences that `encode` would make of it,
-  counted with a `encoder_info.PieceCounter`.
+  counted with a `encoder_info.PieceCounter`;
+- `score(gold, predictions)`: as `Head.score`. It may be left out, and may take options, keyword-only.
 
-A head without a companion is built and asked itself.
+A head without a companion is built and asked itself. What is read of its class alone (`columns`, `optional`, `gold`,
+`per_token`) needs no torch if it is written as a plain value.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from manyheads.core.problems import Problem
 from manyheads.core.tensors import States
-from manyheads.core.values import Encoded, Measure, Table, Tokenizer
+from manyheads.core.text_checks import is_text
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
+from manyheads.metrics.score_files import Scores, score_rows
+
+IGNORED = -100
+"""A target that counts for nothing in `mean_cross_entropy`."""
 
 
 class Head(nn.Module):
@@ -36,6 +55,8 @@ class Head(nn.Module):
     """The columns a dataset must have."""
     optional: ClassVar[tuple[str, ...]] = ()
     """The columns that are used if the dataset has them."""
+    gold: ClassVar[tuple[str, ...]] = ("label",)
+    """Those of the columns that say what is right. A split without labels, and a question to a model, have none."""
     metric: str
     """The metric for selection and for the headline, higher is better; a key of `measures`."""
     max_length: int
@@ -48,16 +69,32 @@ class Head(nn.Module):
         self.width = width
         self.labels = None if labels is None else list(labels)
 
-    def problems(self, table: Table, where: str) -> list[Problem]:
-        """What in a split this head cannot work with (at most 20), named by record id; `where` opens each message."""
-        raise NotImplementedError
+    # ---- Data: what it asks for ----
 
-    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
-        """Examples (dicts of columns) as sequences; many at once, because tokenizers are fast that way.
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The columns of an example without what is right, in their order; some of them are optional."""
+        return tuple(name for name in (*self.columns, *self.optional) if name not in self.gold)
+
+    def problems(self, table: Table, where: str) -> list[Problem]:
+        """What in a split this head cannot work with (at most 20), named by record id; `where` opens each message.
+
+        It is asked only if the split has rows and the columns that the head needs.
+        """
+        return []
+
+    def question_problem(self, column: str, value: object) -> str:
+        """What a question's column should be, such as "a list of words", if `value` is not that; "" if it is."""
+        return "" if is_text(value) else "a text that is not empty"
+
+    # ---- Learning and answering ----
+
+    def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
+        """Examples as sequences; many at once, because tokenizers are fast that way.
 
         The result is kept on disk for other runs and later studies. So it may depend on nothing but `columns` and
-        `optional` (and `id`) of the examples, the tokenizer, the labels and the settings; an example's note may hold
-        what `values.Encoded` says, and nothing else.
+        `optional` (and `id`) of the examples, the tokenizer, the labels and the settings; an example's metadata may
+        hold what `values.Encoded` says, and nothing else.
         """
         raise NotImplementedError
 
@@ -69,23 +106,121 @@ class Head(nn.Module):
         """A scalar, mean over the examples; zero (with a graph), never NaN, if nothing in the batch is labelled."""
         raise NotImplementedError
 
-    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
-        """The answer to each example as plain JSON values."""
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[Answer]:
+        """The answer to each example, what is predicted first."""
         raise NotImplementedError
 
-    def measures(
-        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Measure]:
-        """Each metric's items, over all predictions at once. `gold` are the examples in the same order."""
-        raise NotImplementedError
-
-    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-        """Further figures of the task's official script, beside `measures`. None by default."""
-        return {}
-
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """What encoding lost, beside `Encoded.truncated`, as the report should show it. Nothing by default.
 
         :param examples: A whole split, read from disk as one iterates: go through it once, and keep none of them.
         """
         return {}
+
+    # ---- Scores ----
+
+    def measures(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, Measure]:
+        """Each metric's items, over all predictions at once. `gold` are the examples in the same order."""
+        raise NotImplementedError
+
+    def official(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, float]:
+        """Further figures of the task's official script, beside `measures`. None by default."""
+        return {}
+
+    @classmethod
+    def score(cls, gold: Path, predictions: Path, *, label: Sequence[str] | None = None) -> Scores:
+        """The metrics of a file of predictions that any program wrote, as `manyheads score` prints them.
+
+        By default both files are JSON lines with an `id`, the gold file with the columns of `gold` beside it, the other
+        with what `decode` answers; `measures` scores them. A head may read other files, and score what is missing.
+
+        :param label: The labels in their order, if it matters; by default those that occur, in alphabetical order.
+        :raises StudyError: With everything in the files that cannot be read or scored.
+        """
+
+        def measures(
+            labels: list[str] | None, answers: Sequence[Answer], rows: Sequence[Example]
+        ) -> dict[str, Measure]:
+            return cls(1, label or labels).measures(answers, rows)
+
+        return score_rows(gold, predictions, cls.gold, measures)
+
+    # ---- What a person reads ----
+
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
+        """What an example asks: heading to text."""
+        return {name.replace("_", " ").capitalize(): _text(example[name]) for name in self.asked if name in example}
+
+    def show_answer(self, answer: Answer, example: Example) -> str:
+        """An answer of this head in words."""
+        value = next(iter(answer.values()))
+        return f"{value:.3g}" if isinstance(value, float) else _text(value)
+
+    def show_gold(self, gold: Any, example: Example) -> str:
+        """What is right in words; every wording of it, if there are several.
+
+        :param gold: The value of the gold column; if there are several, a dict of them.
+        """
+        return _text(gold)
+
+    def groups(self, examples: Sequence[Example]) -> dict[str, list[str]]:
+        """What examples are grouped by, beside their length, to the group of each: by default the label, if a text."""
+        labels = [label for example in examples if isinstance(label := example.get(self.gold[0]), str)]
+        return {"Gold label": labels} if len(labels) == len(examples) else {}
+
+
+class PooledHead(Head):
+    """A head with one linear layer on one state for each sequence.
+
+    Weights start as BERT's do.
+
+    :param outputs: How many numbers the layer makes of a state.
+    :param pooling: The state of the first token ([CLS]), or the mean over all tokens, on which sentence encoders such
+        as MiniLM were trained, and from which they learn with fewer examples.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        labels: Sequence[str] | None,
+        outputs: int,
+        max_length: int,
+        dropout: float,
+        pooling: Literal["first", "mean"],
+        bias: bool = True,
+    ) -> None:
+        super().__init__(width, labels)
+        self.max_length, self.pooling = max_length, pooling
+        self.dropout = nn.Dropout(dropout)
+        self.output = output_layer(width, outputs, bias)
+
+    def forward(self, states: States, counts: Sequence[int]) -> Tensor:
+        """[S, outputs] of each sequence."""
+        return self.output(self.dropout(states.pooled(self.pooling)))
+
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
+        second = {} if example.get("text_pair") is None else {"Second text": example["text_pair"]}
+        return {"Text": example["text"], **second}
+
+
+def output_layer(width: int, outputs: int, bias: bool = True) -> nn.Linear:
+    """A linear layer that starts as BERT's do."""
+    layer = nn.Linear(width, outputs, bias)
+    nn.init.normal_(layer.weight, std=0.02)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def mean_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean over the targets that are not `IGNORED`; zero if there are none.
+
+    :param logits: [N, C].
+    :param targets: [N] int64.
+    """
+    total = functional.cross_entropy(logits.float(), targets, reduction="sum", ignore_index=IGNORED)
+    return total / (targets != IGNORED).sum().clamp(min=1)
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,20 +1,18 @@
-"""What a classification asks of its labels and its data; no torch, see `classification.py`."""
+"""What a classification asks of its labels and its data, and how its predictions are scored; no torch."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from manyheads.core.problems import Problem, shown
-from manyheads.core.text_checks import LIMIT, column_problems, record, text_lengths, text_problems
-from manyheads.core.values import Table
-
-COLUMNS = ("text", "label")
+from manyheads.core.text_checks import first, record, text_lengths, texts_problems
+from manyheads.core.values import Options, Table
+from manyheads.metrics.score_files import score_labels
 
 lengths = text_lengths
+score = score_labels
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     names = list(labels or [])
     if len(names) < 2:
@@ -25,31 +23,27 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return None
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
-    if found := column_problems(table, COLUMNS, where):
-        return found
-    texts = [name for name in ("text", "text_pair") if name in table.rows.column_names]
-    return list(islice(chain(_labels(table, where), *(text_problems(table, name, where) for name in texts)), LIMIT))
+    return first(_labels(table, where), texts_problems(table, ("text", "text_pair"), where))
 
 
 def _labels(table: Table, where: str) -> Iterator[Problem]:
     """Labels that are null, or none of the declared names."""
     names = table.labels or ()
     if len(names) < 2:
-        yield Problem(where, "a classification needs at least two labels", shown(list(names)),
-                      "Name them in the dataset's settings: labels = [\"no\", \"yes\"].")  # fmt: skip
+        remedy = 'Name them in the dataset\'s settings: labels = ["no", "yes"].'
+        yield Problem(where, "a classification needs at least two labels", shown(list(names)), remedy)
         return
     if not table.labelled:
         return
     labels = table.rows["label"][:]
     for wrong in sorted(set(labels) - set(names), key=str):
-        row, count = labels.index(wrong), labels.count(wrong)
+        at, count = record(table, where, labels.index(wrong)), f"in {labels.count(wrong)} of {len(labels)} records"
         if wrong is None:
-            yield Problem(record(table, where, row), f'"label" is missing in {count} of {len(labels)} records', "None",
-                          "Label these records, or leave them out.")  # fmt: skip
+            yield Problem(at, f'"label" is missing {count}', "None", "Label these records, or leave them out.")
             continue
         close = difflib.get_close_matches(str(wrong), names, n=1)
         hint = f' Did you mean "{close[0]}"?' if close else ""
-        yield Problem(record(table, where, row), f"not one of the labels, in {count} of {len(labels)} records",
-                      shown(wrong), f"Choose from: {', '.join(names)}.{hint}")  # fmt: skip
+        remedy = f"Choose from: {', '.join(names)}.{hint}"
+        yield Problem(at, f"not one of the labels, {count}", shown(wrong), remedy)

@@ -1,32 +1,28 @@
-"""What a multiple choice asks of its data; no torch, see `multiple_choice.py`."""
+"""What a multiple choice asks of its data, and how its predictions are scored; no torch."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, shown
-from manyheads.core.text_checks import LIMIT, column_problems, fitted, pieces_of, record, text_problems
-from manyheads.core.values import Table
+from manyheads.core.text_checks import first, fitted, pieces_of, record, texts_problems
+from manyheads.core.values import Example, Options, Table
+from manyheads.metrics.score_files import score_labels
 
-COLUMNS = ("text", "choices", "label")
+score = score_labels
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Any labels and settings will do: questions have their own choices."""
     return None
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
-    if found := column_problems(table, COLUMNS, where):
-        return found
-    return list(islice(chain(_choices(table, where), text_problems(table, "text", where)), LIMIT))
+    return first(_choices(table, where), texts_problems(table, ("text",), where))
 
 
-def lengths(
-    examples: Sequence[Mapping[str, Any]], counter: PieceCounter, settings: Mapping[str, Any]
-) -> list[list[int]]:
+def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long each example's sequences are, one for each choice."""
     counts = pieces_of([text for one in examples for text in (one["text"], *one["choices"])], counter)
     return [
@@ -46,14 +42,14 @@ def _choices(table: Table, where: str) -> Iterator[Problem]:
     all_choices = table.rows["choices"][:]
     labels = table.rows["label"][:] if table.labelled else [0] * len(all_choices)
     for row, (choices, label) in enumerate(zip(all_choices, labels, strict=True)):
+        at = record(table, where, row)
         if not isinstance(choices, list) or len(choices) < 2:
-            yield Problem(record(table, where, row), '"choices" is not a list of at least two texts', shown(choices),
-                          "Give every question two or more choices.")  # fmt: skip
+            what = '"choices" is not a list of at least two texts'
+            yield Problem(at, what, shown(choices), "Give every question two or more choices.")
             continue
         if not all(isinstance(choice, str) and choice.strip() for choice in choices):
-            yield Problem(record(table, where, row), "a choice is empty or not a text", shown(choices),
-                          "Give every choice a text.")  # fmt: skip
+            yield Problem(at, "a choice is empty or not a text", shown(choices), "Give every choice a text.")
         index = _index(label)
         if index is None or not 0 <= index < len(choices):
-            yield Problem(record(table, where, row), "the label is not the index of a choice", shown(label),
-                          f"Count from 0: choose from 0 to {len(choices) - 1}.")  # fmt: skip
+            remedy = f"Count from 0: choose from 0 to {len(choices) - 1}."
+            yield Problem(at, "the label is not the index of a choice", shown(label), remedy)

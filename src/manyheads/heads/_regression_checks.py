@@ -1,20 +1,24 @@
-"""What a regression asks of its range and its data; no torch, see `regression.py`."""
+"""What a regression asks of its range and its data, and how its predictions are scored; no torch."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
 
 from manyheads.core.problems import Problem, shown
-from manyheads.core.text_checks import LIMIT, column_problems, record, text_lengths, text_problems
-from manyheads.core.values import Table
+from manyheads.core.text_checks import first, record, text_lengths, texts_problems
+from manyheads.core.values import Measure, Options, Table
+from manyheads.metrics.resampled import ranks
+from manyheads.metrics.score_files import Scores, is_number, missing_problems, read_labels, scored, stop
 
-COLUMNS = ("text", "label")
+LARGEST = 1e100
+"""Squares of larger numbers, and sums of them, would be infinite."""
 
 lengths = text_lengths
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     low, high = settings["low"], settings["high"]
     if (low is None) == (high is None) and (low is None or low < high):
@@ -23,15 +27,10 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return f"regression: low and high are not a range. Found low = {low}, high = {high}. {remedy}"
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
-    if missing := column_problems(table, COLUMNS, where):
-        return missing
-    texts = [name for name in ("text", "text_pair") if name in table.rows.column_names]
-    found = chain(*(text_problems(table, name, where) for name in texts))
-    if table.labelled:
-        found = chain(_numbers(table, where, settings["low"], settings["high"]), found)
-    return list(islice(found, LIMIT))
+    numbers = _numbers(table, where, settings["low"], settings["high"]) if table.labelled else ()
+    return first(numbers, texts_problems(table, ("text", "text_pair"), where))
 
 
 def outside(label: float | None, low: float | None, high: float | None) -> bool:
@@ -41,14 +40,37 @@ def outside(label: float | None, low: float | None, high: float | None) -> bool:
 
 def range_problem(where: str, label: float, low: float | None, high: float | None) -> Problem:
     """A label outside the declared range."""
-    return Problem(where, f"the label is outside the declared range {low} to {high}", shown(label),
-                   "Correct the label, or low and high in the head's settings.")  # fmt: skip
+    remedy = "Correct the label, or low and high in the head's settings."
+    return Problem(where, f"the label is outside the declared range {low} to {high}", shown(label), remedy)
 
 
 def _numbers(table: Table, where: str, low: float | None, high: float | None) -> Iterator[Problem]:
     for row, label in enumerate(table.rows["label"][:]):
         if isinstance(label, bool) or not isinstance(label, int | float) or not math.isfinite(label):
-            yield Problem(record(table, where, row), "the label is not a finite number", shown(label),
-                          "Write it with a decimal point (3.5), or leave the record out.")  # fmt: skip
+            remedy = "Write it with a decimal point (3.5), or leave the record out."
+            yield Problem(record(table, where, row), "the label is not a finite number", shown(label), remedy)
         elif outside(label, low, high):
             yield range_problem(record(table, where, row), label, low, high)
+
+
+def score(gold: Path, predictions: Path) -> Scores:
+    """Correlations and the squared error of JSON lines with `id` and `label`; of predictions `value` will do as well.
+
+    :raises StudyError: If labels are no numbers, or a record has no prediction.
+    """
+    problems: list[Problem] = []
+    golds, given = read_labels(gold, problems, "label"), read_labels(predictions, problems, "label", "value")
+    for path, labels in ((gold, golds), (predictions, given)):
+        problems += [
+            Problem(f"{path} (record {name})", "the label is not a finite number", shown(label), "Write a number: 3.5.")
+            for name, label in labels.items()
+            if not is_number(label) or abs(label) > LARGEST
+        ]
+    stop(problems or missing_problems(golds, given, predictions))
+    items = np.array([(label, given[name]) for name, label in golds.items()], dtype=np.float64)
+    measures = {
+        "pearson": Measure("pearson", items),
+        "spearman": Measure("pearson", np.stack([ranks(column) for column in items.T], axis=1)),
+        "mse": Measure("mean", np.square(items[:, :1] - items[:, 1:])),
+    }
+    return scored(measures, golds, given)

@@ -1,20 +1,22 @@
-"""What reading comprehension asks of its settings and its data; no torch, see `span.py`."""
+"""What reading comprehension asks of its settings and its data, and how its predictions are scored; no torch."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.core.text_checks import LIMIT, column_problems, pieces_of, record, text_problems
-from manyheads.core.values import Table
+from manyheads.core.strict_json import read_json
+from manyheads.core.text_checks import first, pieces_of, record, texts_problems, window_lengths
+from manyheads.core.values import Example, Options, Table
+from manyheads.metrics import squad
+from manyheads.metrics.score_files import Scores, is_number, missing_and_unknown, stop
 
-COLUMNS = ("question", "context", "answers")
 _REPAIR = "Correct answer_start, counted in characters from 0, or leave the record out."
 
 
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     for name in ("max_question", "max_answer", "nbest", "shown", "stride"):
         if settings[name] < 1:
@@ -22,7 +24,7 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return stride_problem(settings, settings["max_length"] - settings["max_question"])
 
 
-def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
+def stride_problem(settings: Options, room: int) -> str | None:
     """Windows with a gap between them would lose text: the stride may not exceed the room for the context."""
     stride, question, length = (settings[name] for name in ("stride", "max_question", "max_length"))
     if stride <= room:
@@ -34,19 +36,13 @@ def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
     )
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
-    if missing := column_problems(table, COLUMNS, where):
-        return missing
-    found = chain(*(text_problems(table, name, where) for name in ("question", "context")))
-    if table.labelled:
-        found = chain(_answers(table, where, settings["nullable"]), found)
-    return list(islice(found, LIMIT))
+    answers = _answers(table, where, settings["nullable"]) if table.labelled else ()
+    return first(answers, texts_problems(table, ("question", "context"), where))
 
 
-def lengths(
-    examples: Sequence[Mapping[str, Any]], counter: PieceCounter, settings: Mapping[str, Any]
-) -> list[list[int]]:
+def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long each example's windows are.
 
     :raises StudyError: If windows would lie apart, now that it is known how many special tokens they hold.
@@ -58,8 +54,7 @@ def lengths(
     found = []
     for one in examples:
         taken, context = special + min(counts[one["question"]], settings["max_question"]), counts[one["context"]]
-        room, stride = settings["max_length"] - taken, settings["stride"]
-        found.append([taken + min(room, context - at) for at in range(0, max(1, context - room + stride), stride)])
+        found.append(window_lengths(context, taken, settings))
     return found
 
 
@@ -128,3 +123,104 @@ def _reason(context: str, text: str, start: int) -> str:
     if " ".join(text.split()) in " ".join(context.split()):
         return "It occurs with other white space. Copy it from the context, and do not change the context."
     return f"It does not occur in the context. {_REPAIR}"
+
+
+# ---- Scores ----
+
+
+def score(gold: Path, predictions: Path, *, null_odds: Path | None = None, threshold: float = 1.0) -> Scores:
+    """What SQuAD's official scripts print, in percent, from SQuAD's own files: predictions are one object, id to text.
+
+    :param null_odds: For SQuAD v2.0: a JSON object, question id to how sure the model is that there is no answer.
+    :param threshold: Null odds above it mean no answer; the official script's default is 1.
+    """
+    problems: list[Problem] = []
+    document, answers = read_json(gold, problems), read_json(predictions, problems)
+    odds = None if null_odds is None else read_json(null_odds, problems)
+    questions = _questions(document, gold, problems)
+    given = _mapping(answers, predictions, problems, str, "a text")
+    chances = None if odds is None or null_odds is None else _mapping(odds, null_odds, problems, float, "a number")
+    is_v2 = _is_v2(document, [question for question, _ in questions])
+    golds = _golds(questions, is_v2, problems)
+    if chances is not None:
+        problems += _odds_problems(golds, given, chances, is_v2, str(null_odds))
+    stop(problems)
+    result = squad.evaluate_v2(golds, given, chances, threshold) if is_v2 else squad.evaluate_v1(golds, given)
+    return dict(result) | missing_and_unknown(golds, given)
+
+
+def _questions(document: Any, path: Path, problems: list[Problem]) -> list[tuple[Any, str]]:
+    """Every question of a SQuAD file with its place in it."""
+    if document is None:
+        return []
+    found = []
+    for article, at in _children(document, "data", str(path) + ":", problems):
+        for paragraph, within in _children(article, "paragraphs", at, problems):
+            found += _children(paragraph, "qas", within, problems)
+    if not found and not problems:
+        problems.append(Problem(str(path), "there are no questions", "", "Is it SQuAD's JSON (data, paragraphs, qas)?"))
+    return found
+
+
+def _children(value: Any, key: str, at: str, problems: list[Problem]) -> Iterator[tuple[Any, str]]:
+    children = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(children, list):
+        remedy = "The gold file is SQuAD's JSON: data, in it paragraphs, in them qas."
+        problems.append(Problem(at.rstrip(":"), f'there is no list "{key}"', shown(value, 60), remedy))
+        return
+    for index, child in enumerate(children):
+        yield child, f"{at}{'' if at.endswith(':') else '.'}{key}[{index}]"
+
+
+def _is_v2(document: Any, questions: list[Any]) -> bool:
+    version = str(document.get("version", "")).removeprefix("v") if isinstance(document, dict) else ""
+    return version.startswith("2") or any(isinstance(one, dict) and "is_impossible" in one for one in questions)
+
+
+def _golds(questions: list[tuple[Any, str]], is_v2: bool, problems: list[Problem]) -> dict[str, list[str]]:
+    golds: dict[str, list[str]] = {}
+    for question, at in questions:
+        name = question.get("id") if isinstance(question, dict) else None
+        answers = question.get("answers") if isinstance(question, dict) else None
+        if not isinstance(name, str) or not isinstance(answers, list):
+            problems.append(Problem(at, "a question needs an id (a text) and answers (a list)", shown(question), ""))
+            continue
+        texts = [answer.get("text") if isinstance(answer, dict) else None for answer in answers]
+        where = f"{at} (record {name})"
+        if not all(isinstance(text, str) for text in texts):
+            problems.append(Problem(where, "an answer has no text", shown(answers), 'Write {"text": "..."}.'))
+        if name in golds:
+            problems.append(Problem(where, "the id stands twice in the gold file", "", "Make the ids unique."))
+        if not texts and not is_v2:
+            remedy = 'In SQuAD v2.0 that is allowed: write "version": "v2.0".'
+            problems.append(Problem(where, "the question has no answer, but the file is SQuAD v1.1", "", remedy))
+        if is_v2 and question.get("is_impossible", not texts) is not (not texts):
+            found = f"is_impossible: {shown(question['is_impossible'])}, {len(texts)} answers"
+            problems.append(Problem(where, "is_impossible contradicts the answers", found, "Correct one of them."))
+        golds[name] = [text for text in texts if isinstance(text, str)]
+    return golds
+
+
+def _mapping(value: Any, path: Path, problems: list[Problem], kind: type, words: str) -> dict[str, Any]:
+    """One JSON object of id to text, or id to number."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        problems.append(Problem(str(path), f"the file is not one object of id to {words}", shown(value), ""))
+        return {}
+    for name, one in value.items():
+        if not (is_number(one) if kind is float else isinstance(one, kind)):
+            problems.append(Problem(f"{path} (record {name})", f"the value is not {words}", shown(one), ""))
+    return value
+
+
+def _odds_problems(
+    golds: Mapping[str, object], given: Mapping[str, object], odds: Mapping[str, object], is_v2: bool, where: str
+) -> Iterator[Problem]:
+    if not is_v2:
+        yield Problem(where, "SQuAD v1.1 knows no null odds", "", "Leave --null-odds out.")
+        return
+    without = [name for name in given if name in golds and name not in odds]
+    if without:
+        found = f"{len(without)} of {len(given)}, such as {shown(without[0])}"
+        yield Problem(where, "predictions have no null odds", found, "Give every prediction a number.")

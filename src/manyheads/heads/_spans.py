@@ -4,17 +4,16 @@ T: pieces of the whole context.
 """
 
 import unicodedata
-from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from manyheads.core.values import Pieces
+from manyheads.core.values import Answer, Example, Pieces
 from manyheads.heads._windows import Windows, piece_span, windows
 
 
-class Note(TypedDict):
+class SpanMetadata(TypedDict):
     """What decoding needs to know of a question.
 
     :param offsets: [T, 2] the characters of the context that each piece of the whole context covers.
@@ -35,20 +34,20 @@ class Note(TypedDict):
     reachable: bool | None
 
 
-def windows_of(note: Note) -> Windows:
+def windows_of(metadata: SpanMetadata) -> Windows:
     """How the question's context was cut."""
-    return windows(len(note["offsets"]), note["room"], note["stride"])
+    return windows(len(metadata["offsets"]), metadata["room"], metadata["stride"])
 
 
-def best_spans(logits: np.ndarray, note: Note, max_answer: int, nbest: int) -> list[dict[str, Any]]:
+def best_spans(logits: np.ndarray, metadata: SpanMetadata, max_answer: int, nbest: int) -> list[Answer]:
     """The `nbest` spans of distinct text, best first; among equals the one that starts, then ends, first."""
-    cut, count = windows_of(note), len(note["offsets"])
+    cut, count = windows_of(metadata), len(metadata["offsets"])
     scores = np.full((count, max_answer), -np.inf)  # [i, d] of the span from piece i to i + d
     for index, (begin, end) in enumerate(zip(cut.begins, cut.ends, strict=True)):
         if begin == end:
             continue
         own = np.flatnonzero(cut.owners[begin:end] == index)
-        start, ends = logits[index, note["first"] : note["first"] + end - begin].T
+        start, ends = logits[index, metadata["first"] : metadata["first"] + end - begin].T
         ends = np.concatenate([ends, np.full(max_answer - 1, -np.inf)])
         scores[begin + own] = start[own, None] + sliding_window_view(ends, max_answer)[own]
     flat = scores.ravel()
@@ -57,16 +56,16 @@ def best_spans(logits: np.ndarray, note: Note, max_answer: int, nbest: int) -> l
         return [{"text": "", "start": 0, "end": 0, "score": 0.0}]  # as BERT has it for a context without a piece
     worst = -np.partition(-flat, wanted - 1)[wanted - 1]
     candidates = np.flatnonzero(flat >= worst)
-    context, spans = note["context"], dict[str, dict[str, Any]]()
+    context, spans = metadata["context"], dict[str, Answer]()
     for place in candidates[np.argsort(-flat[candidates], kind="stable")][:wanted]:
         first, length = divmod(int(place), max_answer)
-        start, end = _trim(context, int(note["offsets"][first, 0]), int(note["offsets"][first + length, 1]))
+        start, end = _trim(context, int(metadata["offsets"][first, 0]), int(metadata["offsets"][first + length, 1]))
         span = {"text": context[start:end], "start": start, "end": end, "score": float(flat[place])}
         spans.setdefault(span["text"], span)
     return list(spans.values())
 
 
-def gold_spans(example: Mapping[str, Any], context: Pieces) -> list[tuple[int, int] | None]:
+def gold_spans(example: Example, context: Pieces) -> list[tuple[int, int] | None]:
     """The first and last piece of each gold answer; None for one that no piece holds."""
     spans = []
     for text, start in zip(example["answers"]["text"], example["answers"]["answer_start"], strict=True):

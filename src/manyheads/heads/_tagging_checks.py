@@ -1,19 +1,20 @@
-"""What tagging asks of its labels, its settings and its data; no torch, see `tagging.py`."""
+"""What tagging asks of its labels, settings and data, and how its predictions are scored; no torch."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.core.text_checks import BLOCK, LIMIT, column_problems, pieces_of, record
-from manyheads.core.values import Table
-from manyheads.metrics.conlleval import are_chunk_tags, misspelt
+from manyheads.core.text_checks import BLOCK, first, pieces_of, record, window_lengths
+from manyheads.core.values import Example, Measure, Options, Table
+from manyheads.metrics.conlleval import are_chunk_tags, counts, misspelt
+from manyheads.metrics.score_files import Scores, read_labels, scored, stop
 
-COLUMNS = ("words", "tags")
 
-
-def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | None:
+def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     names = list(labels or [])
     if len(names) < 2:
@@ -32,7 +33,7 @@ def unfit(labels: Sequence[str] | None, settings: Mapping[str, Any]) -> str | No
     return stride_problem(settings, settings["max_length"])
 
 
-def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
+def stride_problem(settings: Options, room: int) -> str | None:
     """Windows with a gap between them would lose words: the stride may not exceed the room."""
     if settings["stride"] <= room:
         return None
@@ -43,33 +44,23 @@ def stride_problem(settings: Mapping[str, Any], room: int) -> str | None:
     )
 
 
-def problems(table: Table, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
-    if missing := column_problems(table, COLUMNS, where):
-        return missing
-    found = _words(table, where)
-    if table.labelled:
-        found = chain(found, _tags(table, where), _strangers(table, where))
-    return list(islice(found, LIMIT))
+    tags = [_tags(table, where), _strangers(table, where)] if table.labelled else []
+    return first(_words(table, where), *tags)
 
 
-def lengths(
-    examples: Sequence[Mapping[str, Any]], counter: PieceCounter, settings: Mapping[str, Any]
-) -> list[list[int]]:
+def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
     """How long each example's windows are.
 
     :raises StudyError: If windows would lie apart, now that it is known how many special tokens they hold.
     """
     special = counter.special(pair=False)
-    room, stride = settings["max_length"] - special, settings["stride"]
-    if problem := stride_problem(settings, room):
+    if problem := stride_problem(settings, settings["max_length"] - special):
         raise StudyError([Problem("head", problem)])
-    counts = pieces_of([f" {word}" for one in examples for word in one["words"]], counter)
-    found = []
-    for one in examples:
-        size = sum(min(max(1, counts[f" {word}"]), settings["max_word"]) for word in one["words"])
-        found.append([special + min(room, size - at) for at in range(0, max(1, size - room + stride), stride)])
-    return found
+    pieces = pieces_of([f" {word}" for one in examples for word in one["words"]], counter)
+    sizes = [sum(min(max(1, pieces[f" {word}"]), settings["max_word"]) for word in one["words"]) for one in examples]
+    return [window_lengths(size, special, settings) for size in sizes]
 
 
 def _rows(table: Table, *columns: str) -> Iterator[tuple[Any, ...]]:
@@ -113,3 +104,64 @@ def _strangers(table: Table, where: str) -> Iterator[Problem]:
         what = f"{strange:,} of {words:,} tags are none of the labels"
         choices = ", ".join((table.labels or ())[:20])
         yield Problem(record(table, where, first[0]), what, shown(first[1]), f"Choose from: {choices}.")
+
+
+# ---- Scores ----
+
+
+def score(gold: Path, predictions: Path) -> Scores:
+    """Accuracy over words; for chunk tags also f1, precision and recall of chunks. JSON lines with `id` and `tags`.
+
+    A sentence without prediction is wrong in every word, and no chunk is found in it.
+
+    :raises StudyError: If lines have no `id` and `tags`, or as many tags as another number of words has.
+    """
+    problems: list[Problem] = []
+    golds, given = _read_tags(gold, problems), _read_tags(predictions, problems)
+    for name, tags in given.items():
+        if name in golds and len(tags) != len(golds[name]):
+            what = f"{len(tags)} tags where the gold file has {len(golds[name])}"
+            problems.append(Problem(f"{predictions} (record {name})", what, "", "Predict one tag for each word."))
+    chunked = _are_chunks(golds, gold, problems)
+    stop(problems)
+    found = [given.get(name, [""] * len(tags)) for name, tags in golds.items()]
+    chunks = [given.get(name, ["O"] * len(tags)) for name, tags in golds.items()]
+    measures = tag_measures(list(golds.values()), found, chunks if chunked else None)
+    return scored(measures, golds, given, words=sum(map(len, golds.values())))
+
+
+def tag_measures(
+    golds: Sequence[Sequence[str]], found: Sequence[Sequence[str]], chunks: Sequence[Sequence[str]] | None
+) -> dict[str, Measure]:
+    """Accuracy over words; with the tags that chunks are found by also their f1, precision and recall."""
+    pairs = zip(golds, found, strict=True)
+    right = [(sum(a == b for a, b in zip(*pair, strict=True)), len(pair[0])) for pair in pairs]
+    measures = {"accuracy": _ratio(right)}
+    if chunks is not None:
+        rows = np.array([counts(*pair) for pair in zip(golds, chunks, strict=True)], dtype=np.float64).reshape(-1, 3)
+        correct, guessed, true = rows.T
+        measures["f1"] = _ratio(np.stack([2 * correct, guessed + true], axis=1))
+        measures["precision"] = _ratio(np.stack([correct, guessed], axis=1))
+        measures["recall"] = _ratio(np.stack([correct, true], axis=1))
+    return measures
+
+
+def _ratio(rows: Any) -> Measure:
+    return Measure("ratio", np.array(rows, dtype=np.float64).reshape(-1, 2))
+
+
+def _read_tags(path: Path, problems: list[Problem]) -> dict[str, list[str]]:
+    return read_labels(path, problems, "tags", good=_are_texts, what="tags (a list of texts)", example='["...", "..."]')
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
+
+
+def _are_chunks(golds: Mapping[str, Sequence[str]], path: Path, problems: list[Problem]) -> bool:
+    distinct = {tag for tags in golds.values() for tag in tags}
+    for tag, guess in misspelt(distinct).items():
+        name = next(name for name, tags in golds.items() if tag in tags)
+        remedy = f"Did you mean {shown(guess)}?"
+        problems.append(Problem(f"{path} (record {name})", "the tag is nearly a chunk tag", shown(tag), remedy))
+    return are_chunk_tags(distinct)

@@ -1,11 +1,10 @@
 """Texts as several heads read them: pieces, and pairs cut to a length."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from manyheads.core.values import Input, Pieces, Tokenizer
+from manyheads.core.values import Example, Input, Pieces, Tokenizer
 
 
 def pieces_of(texts: Sequence[str], tokenizer: Tokenizer) -> dict[str, Pieces]:
@@ -35,9 +34,7 @@ def fit(first: np.ndarray, second: np.ndarray | None, tokenizer: Tokenizer, max_
     return tokenizer.join(first[:keep_first], second[:keep_second]), truncated
 
 
-def encode_texts(
-    examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, max_length: int
-) -> list[tuple[Input, int]]:
+def encode_texts(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int) -> list[tuple[Input, int]]:
     """Each example's `text`, with its `text_pair` if it has one, as one sequence, and how many ids were cut off."""
     pairs = [(example["text"], example.get("text_pair")) for example in examples]
     pieces = pieces_of([text for pair in pairs for text in pair if text is not None], tokenizer)

@@ -4,30 +4,26 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 https://arxiv.org/abs/1810.04805, section 4.1.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from manyheads.core.problems import Problem
-from manyheads.core.tensors import States
-from manyheads.core.values import Encoded, Measure, Table, Tokenizer
-from manyheads.heads import Head
-from manyheads.heads._classification_checks import COLUMNS, problems, unfit
+from manyheads.core.values import Answer, Encoded, Example, Measure, Table, Tokenizer
+from manyheads.heads import PooledHead, mean_cross_entropy
+from manyheads.heads._classification_checks import problems, unfit
 from manyheads.heads._texts import encode_texts
 from manyheads.metrics.resampled import placements
 
-_IGNORED = -100
 
-
-class Classification(Head):
+class Classification(PooledHead):
     """Logits = W dropout(h) + b, where h is the top state of [CLS]; the loss is the cross-entropy, mean over examples.
 
     Departs from BERT in one point: no pooler (a dense layer with tanh between h and the logits), because not every
-    encoder has a pretrained one, and arms would then differ in more than their encoder. Weights start as BERT's do.
+    encoder has a pretrained one, and arms would then differ in more than their encoder.
     A pair is cut to `max_length` by taking pieces from the end of the longer text.
 
     Metrics: accuracy, matthews (Matthews correlation, also for many classes), macro_f1; with two labels also f1 and auc
@@ -35,12 +31,11 @@ class Classification(Head):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
-    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens, on which
-        sentence encoders such as MiniLM were trained, and from which they learn with fewer examples.
+    :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     :param metric: The metric for selection and the headline.
     """
 
-    columns = COLUMNS
+    columns = ("text", "label")
     optional = ("text_pair",)
 
     def __init__(
@@ -53,24 +48,17 @@ class Classification(Head):
         pooling: Literal["first", "mean"] = "first",
         metric: Literal["accuracy", "f1", "macro_f1", "matthews", "auc"] = "accuracy",
     ) -> None:
-        super().__init__(width, labels)
-        names = self.labels or []
-        if problem := unfit(names, {"metric": metric}):
+        if problem := unfit(labels, {"metric": metric}):
             raise ValueError(problem)
+        super().__init__(width, labels, len(labels or ()), max_length, dropout, pooling)
         self.metric = metric
-        self.max_length = max_length
-        self.pooling = pooling
-        self.names = names
-        self.index = {name: index for index, name in enumerate(names)}
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, len(names))
-        nn.init.normal_(self.output.weight, std=0.02)
-        nn.init.zeros_(self.output.bias)
+        self.names = self.labels or []
+        self.index = {name: index for index, name in enumerate(self.names)}
 
     def problems(self, table: Table, where: str) -> list[Problem]:
         return problems(table, {}, where)
 
-    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
         inputs = encode_texts(examples, tokenizer, self.max_length)
         return [
             Encoded(
@@ -79,15 +67,10 @@ class Classification(Head):
             for example, (one, truncated) in zip(examples, inputs, strict=True)
         ]
 
-    def forward(self, states: States, counts: Sequence[int]) -> Tensor:
-        """[B, C] logits."""
-        return self.output(self.dropout(states.pooled(self.pooling)))
-
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
-        total = functional.cross_entropy(outputs.float(), targets, reduction="sum", ignore_index=_IGNORED)
-        return total / (targets != _IGNORED).sum().clamp(min=1)
+        return mean_cross_entropy(outputs, targets)
 
-    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[Answer]:
         probabilities = torch.softmax(outputs.float(), dim=-1)
         best = probabilities.argmax(dim=-1).tolist()
         return [
@@ -95,9 +78,7 @@ class Classification(Head):
             for index, row in zip(best, probabilities.tolist(), strict=True)
         ]
 
-    def measures(
-        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Measure]:
+    def measures(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, Measure]:
         pairs = [(self.index[g["label"]], self.index[p["label"]]) for p, g in zip(predictions, gold, strict=True)]
         items = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         correct = (items[:, :1] == items[:, 1:]).astype(np.float64)

@@ -4,26 +4,24 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 https://arxiv.org/abs/1810.04805, section 4.4 (SWAG).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from manyheads.core.problems import Problem
 from manyheads.core.tensors import States
-from manyheads.core.values import Encoded, Measure, Table, Tokenizer
-from manyheads.heads import Head
-from manyheads.heads._multiple_choice_checks import COLUMNS, problems
+from manyheads.core.text_checks import is_text
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
+from manyheads.heads import PooledHead, mean_cross_entropy
+from manyheads.heads._multiple_choice_checks import problems
 from manyheads.heads._texts import fit, pieces_of
 
-_IGNORED = -100
 
-
-class MultipleChoice(Head):
+class MultipleChoice(PooledHead):
     """P(i) = exp(v h_i) / sum_j exp(v h_j), where h_i is the top state of [CLS] for (text, choice i).
 
     The loss is the cross-entropy, mean over questions. Questions may have different numbers of choices, also within a
@@ -36,11 +34,10 @@ class MultipleChoice(Head):
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
     :param dropout: On h, while training.
-    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens, on which
-        sentence encoders such as MiniLM were trained, and from which they learn with fewer examples.
+    :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     """
 
-    columns = COLUMNS
+    columns = ("text", "choices", "label")
     metric = "accuracy"
 
     def __init__(
@@ -52,17 +49,18 @@ class MultipleChoice(Head):
         dropout: float = 0.1,
         pooling: Literal["first", "mean"] = "first",
     ) -> None:
-        super().__init__(width, labels)
-        self.max_length = max_length
-        self.pooling = pooling
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, 1, bias=False)
-        nn.init.normal_(self.output.weight, std=0.02)
+        super().__init__(width, labels, 1, max_length, dropout, pooling, bias=False)
 
     def problems(self, table: Table, where: str) -> list[Problem]:
         return problems(table, {}, where)
 
-    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+    def question_problem(self, column: str, value: object) -> str:
+        if column != "choices":
+            return super().question_problem(column, value)
+        good = isinstance(value, list) and len(value) > 1 and all(map(is_text, value))
+        return "" if good else "a list of at least two texts"
+
+    def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
         texts = [text for example in examples for text in (example["text"], *example["choices"])]
         pieces = pieces_of(texts, tokenizer)
         encoded = []
@@ -76,14 +74,13 @@ class MultipleChoice(Head):
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:
         """[S] the score of each choice of each question, one after another."""
-        return self.output(self.dropout(states.pooled(self.pooling))).squeeze(-1)
+        return super().forward(states, counts).squeeze(-1)
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
         padded = pad_sequence(list(outputs.float().split(list(counts))), batch_first=True, padding_value=-torch.inf)
-        total = functional.cross_entropy(padded, targets, reduction="sum", ignore_index=_IGNORED)
-        return total / (targets != _IGNORED).sum().clamp(min=1)
+        return mean_cross_entropy(padded, targets)
 
-    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[Answer]:
         answers = []
         for scores in outputs.float().split([len(example.inputs) for example in examples]):
             choice = int(scores.argmax())
@@ -91,8 +88,19 @@ class MultipleChoice(Head):
             answers.append({"choice": choice, "label": str(choice), "probabilities": probabilities})
         return answers
 
-    def measures(
-        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Measure]:
+    def measures(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, Measure]:
         correct = [int(g["label"]) == p["choice"] for p, g in zip(predictions, gold, strict=True)]
         return {"accuracy": Measure("mean", np.array(correct, dtype=np.float64).reshape(-1, 1))}
+
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
+        return {"Text": example["text"], "Choices": " / ".join(example["choices"])}
+
+    def show_answer(self, answer: Answer, example: Example) -> str:
+        return example["choices"][answer["choice"]]
+
+    def show_gold(self, gold: str | int, example: Example) -> str:
+        return example["choices"][int(gold)]
+
+    def groups(self, examples: Sequence[Example]) -> dict[str, list[str]]:
+        """None: that two questions have their right answer in the same place says nothing."""
+        return {}

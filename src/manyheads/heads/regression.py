@@ -4,23 +4,23 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 https://arxiv.org/abs/1810.04805, section 4.1 (STS-B).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import LIMIT
-from manyheads.core.values import Encoded, Measure, Table, Tokenizer
-from manyheads.heads import Head
-from manyheads.heads._regression_checks import COLUMNS, outside, problems, range_problem, unfit
+from manyheads.core.values import Answer, Encoded, Example, Measure, Table, Tokenizer
+from manyheads.heads import PooledHead
+from manyheads.heads._regression_checks import outside, problems, range_problem, unfit
 from manyheads.heads._texts import encode_texts
 from manyheads.metrics.resampled import ranks
 
 
-class Regression(Head):
+class Regression(PooledHead):
     """y = w dropout(h) + b, where h is the top state of [CLS]; the loss is the squared error, mean over examples.
 
     With a declared range the loss is on (y - low) / (high - low), so that its size does not depend on the unit and the
@@ -30,16 +30,15 @@ class Regression(Head):
 
     Metrics: pearson, spearman, and negative_mse, the squared error with its sign turned so that higher is better.
 
-    :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
-    :param dropout: On h, while training.
-    :param pooling: What h is: the state of the first token ([CLS]), or the mean over all tokens, on which
-        sentence encoders such as MiniLM were trained, and from which they learn with fewer examples.
     :param low: The lowest label there can be.
     :param high: The highest label there can be.
     :param metric: The metric for selection and the headline.
+    :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
+    :param dropout: On h, while training.
+    :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     """
 
-    columns = COLUMNS
+    columns = ("text", "label")
     optional = ("text_pair",)
 
     def __init__(
@@ -47,29 +46,23 @@ class Regression(Head):
         width: int,
         labels: Sequence[str] | None,
         *,
-        max_length: int = 128,
-        dropout: float = 0.1,
-        pooling: Literal["first", "mean"] = "first",
         low: float | None = None,
         high: float | None = None,
         metric: Literal["pearson", "spearman"] = "pearson",
+        max_length: int = 128,
+        dropout: float = 0.1,
+        pooling: Literal["first", "mean"] = "first",
     ) -> None:
-        super().__init__(width, labels)
         if problem := unfit(labels, {"low": low, "high": high}):
             raise ValueError(problem)
+        super().__init__(width, labels, 1, max_length, dropout, pooling)
         self.metric = metric
-        self.max_length = max_length
-        self.pooling = pooling
         self.low, self.high = low, high
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, 1)
-        nn.init.normal_(self.output.weight, std=0.02)
-        nn.init.zeros_(self.output.bias)
 
     def problems(self, table: Table, where: str) -> list[Problem]:
         return problems(table, {"low": self.low, "high": self.high}, where)
 
-    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
         wrong = [example for example in examples if outside(example.get("label"), self.low, self.high)]
         if wrong:
             raise StudyError(
@@ -83,7 +76,7 @@ class Regression(Head):
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:
         """[B] answers, scaled to 0 ... 1 if the range is declared."""
-        return self.output(self.dropout(states.pooled(self.pooling))).squeeze(-1)
+        return super().forward(states, counts).squeeze(-1)
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
         outputs, targets = outputs.float(), targets.float()
@@ -91,15 +84,13 @@ class Regression(Head):
             targets = (targets - self.low) / (self.high - self.low)
         return (outputs - targets).square().sum() / max(1, len(targets))
 
-    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[Answer]:
         values = outputs.detach().cpu().double()
         if self.low is not None and self.high is not None:
             values = values * (self.high - self.low) + self.low
         return [{"value": value} for value in values.tolist()]
 
-    def measures(
-        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Measure]:
+    def measures(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, Measure]:
         pairs = [(float(g["label"]), float(p["value"])) for p, g in zip(predictions, gold, strict=True)]
         items = np.array(pairs, dtype=np.float64).reshape(-1, 2)
         # A rank of nan is a number, and would hide that the model has diverged.

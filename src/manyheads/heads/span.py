@@ -5,24 +5,25 @@ https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3; `run_squad.py` of google
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import LIMIT
-from manyheads.core.values import Encoded, Measure, Pieces, Table, Tokenizer
-from manyheads.heads import Head
-from manyheads.heads._span_checks import COLUMNS, problems, stride_problem, unfit
-from manyheads.heads._spans import Note, best_spans, gold_spans
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Pieces, Table, Tokenizer
+from manyheads.heads import IGNORED, Head, output_layer
+from manyheads.heads._question_words import question_words
+from manyheads.heads._span_checks import problems, stride_problem, unfit
+from manyheads.heads._spans import SpanMetadata, best_spans, gold_spans
 from manyheads.heads._texts import pieces_of
 from manyheads.heads._windows import Windows, check_coverage, windows
 from manyheads.metrics.squad import best_thresholds, evaluate_v1, evaluate_v2, scores_v1, scores_v2
 
-_IGNORED = -100
+NONE = "(no answer)"
 _NULL = (0, 0)
 _PADDING = -1e4  # its exponential is 0; minus infinity would make nan of a window that is all padding
 
@@ -57,7 +58,8 @@ class Span(Head):
     :param metric: The metric for selection and the headline.
     """
 
-    columns = COLUMNS
+    columns = ("question", "context", "answers")
+    gold = ("answers",)
     per_token = True
 
     def __init__(
@@ -88,16 +90,14 @@ class Span(Head):
         self.nullable, self.threshold = nullable, threshold
         self.share = 0.5 if loss == "mean" else 1.0
         self.metric = metric
-        self.output = nn.Linear(width, 2)
-        nn.init.normal_(self.output.weight, std=0.02)
-        nn.init.zeros_(self.output.bias)
+        self.output = output_layer(width, 2)
 
     def problems(self, table: Table, where: str) -> list[Problem]:
         return problems(table, self.settings, where)
 
     # ---- Encoding: a question becomes one sequence for each window ----
 
-    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
         if problem := stride_problem(self.settings, tokenizer.room(True, self.max_length) - self.max_question):
             raise StudyError([Problem("head", problem)])
         if not self.nullable:
@@ -111,9 +111,7 @@ class Span(Head):
             for example in examples
         ]
 
-    def _encode_one(
-        self, example: Mapping[str, Any], question: np.ndarray, context: Pieces, tokenizer: Tokenizer
-    ) -> Encoded:
+    def _encode_one(self, example: Example, question: np.ndarray, context: Pieces, tokenizer: Tokenizer) -> Encoded:
         kept = question[: self.max_question]
         room = tokenizer.room(True, self.max_length) - len(kept)
         cut = windows(len(context.ids), room, self.stride)
@@ -121,20 +119,27 @@ class Span(Head):
         slices = [context.ids[begin:end] for begin, end in zip(cut.begins, cut.ends, strict=True)]
         inputs = tuple(tokenizer.join(kept, ids) for ids in slices)
         truncated = len(question) - len(kept)
-        note = Note(context=example["context"], offsets=context.offsets, first=first, room=room, stride=self.stride,
-                    lost=False, reachable=None)  # fmt: skip
+        metadata: SpanMetadata = {
+            "context": example["context"],
+            "offsets": context.offsets,
+            "first": first,
+            "room": room,
+            "stride": self.stride,
+            "lost": False,
+            "reachable": None,
+        }
         if example.get("answers") is None:
-            return Encoded(inputs, (), note, truncated)
+            return Encoded(inputs, (), metadata, truncated)
         golds = gold_spans(example, context)
-        targets, note["lost"] = self._targets(golds, cut, first)
-        note["reachable"] = self._reachable(golds, cut)
-        return Encoded(inputs, targets, note, truncated)
+        targets, metadata["lost"] = self._targets(golds, cut, first)
+        metadata["reachable"] = self._reachable(golds, cut)
+        return Encoded(inputs, targets, metadata, truncated)
 
     def _targets(
         self, golds: list[tuple[int, int] | None], cut: Windows, first: int
     ) -> tuple[tuple[tuple[int, int], ...], bool]:
         """A (start, end) for each window, and whether the answer is in none of them."""
-        elsewhere = _NULL if self.nullable else (_IGNORED, _IGNORED)
+        elsewhere = _NULL if self.nullable else (IGNORED, IGNORED)
         targets: list[tuple[int, int]] = [elsewhere] * len(cut.begins)
         if not golds:
             return tuple(targets), False
@@ -150,13 +155,13 @@ class Span(Head):
         spans = [span for span in golds if span is not None and span[1] - span[0] < self.max_answer]
         return any(end < cut.ends[cut.owners[start]] for start, end in spans)
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """How many answers lie in no window, and the share of questions whose gold answer can be decoded at all."""
         asked = lost = reachable = 0
         for example in examples:
-            if example.note["reachable"] is not None:
-                asked, lost = asked + 1, lost + example.note["lost"]
-                reachable += example.note["reachable"]
+            if example.metadata["reachable"] is not None:
+                asked, lost = asked + 1, lost + example.metadata["lost"]
+                reachable += example.metadata["reachable"]
         return {"unreachable": lost, "answerable": reachable / max(1, asked)}
 
     # ---- Output, loss, answer ----
@@ -170,22 +175,22 @@ class Span(Head):
         total = outputs.sum() * 0.0
         for side in range(2):
             total = total + functional.cross_entropy(
-                outputs[..., side], targets[:, side], reduction="sum", ignore_index=_IGNORED
+                outputs[..., side], targets[:, side], reduction="sum", ignore_index=IGNORED
             )
-        return total * self.share / (targets[:, 0] != _IGNORED).sum().clamp(min=1)
+        return total * self.share / (targets[:, 0] != IGNORED).sum().clamp(min=1)
 
-    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[Answer]:
         logits = outputs.detach().cpu().double().numpy()
         answers, at = [], 0
         for example in examples:
-            answers.append(self._decode_one(logits[at : at + len(example.inputs)], example.note))
+            answers.append(self._decode_one(logits[at : at + len(example.inputs)], example.metadata))
             at += len(example.inputs)
         return answers
 
-    def _decode_one(self, logits: np.ndarray, note: Note) -> dict[str, Any]:
+    def _decode_one(self, logits: np.ndarray, metadata: SpanMetadata) -> Answer:
         """The answer from [windows, T, 2] logits."""
         null = float(logits[:, 0].sum(axis=-1).min())
-        spans = best_spans(logits, note, self.max_answer, self.nbest)
+        spans = best_spans(logits, metadata, self.max_answer, self.nbest)
         scores = np.array([span["score"] for span in spans] + ([null] if self.nullable else []))
         weights = np.exp(scores - scores.max())
         nbest = [
@@ -206,9 +211,7 @@ class Span(Head):
 
     # ---- Scores ----
 
-    def measures(
-        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Measure]:
+    def measures(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, Measure]:
         rule = scores_v2 if self.nullable else scores_v1
         pairs = [rule(p["answer"], g["answers"]["text"]) for p, g in zip(predictions, gold, strict=True)]
         items = np.array(pairs, dtype=np.float64).reshape(-1, 2)
@@ -222,7 +225,7 @@ class Span(Head):
             del measures["NoAns_f1"]
         return measures
 
-    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    def official(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, float]:
         """What SQuAD's official script prints, in percent. Best thresholds are searched with the best spans."""
         golds = {str(index): example["answers"]["text"] for index, example in enumerate(gold)}
         answers = {str(index): prediction["answer"] for index, prediction in enumerate(predictions)}
@@ -232,8 +235,29 @@ class Span(Head):
         odds = {str(index): prediction["null_odds"] for index, prediction in enumerate(predictions)}
         return evaluate_v2(golds, answers) | best_thresholds(golds, spans, odds)
 
+    # ---- What a person reads ----
 
-def _check_answered(examples: Sequence[Mapping[str, Any]]) -> None:
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
+        """The question and its context, in which the first right answer is marked."""
+        answers, context = example.get("answers") or {"text": [], "answer_start": []}, example["context"]
+        start = (answers["answer_start"] or [0])[0]
+        end = start + len((answers["text"] or [""])[0])
+        part = (start, end) if 0 <= start <= end <= len(context) else (0, 0)
+        return {"Question": example["question"], "Context": HighlightedText(context, *part)}
+
+    def show_answer(self, answer: Answer, example: Example) -> str:
+        return answer["answer"] or NONE
+
+    def show_gold(self, gold: Mapping[str, Sequence[str]], example: Example) -> str:
+        return " | ".join(dict.fromkeys(gold["text"])) or NONE
+
+    def groups(self, examples: Sequence[Example]) -> dict[str, list[str]]:
+        """By question word, and by whether there is an answer."""
+        answered = ["has an answer" if example["answers"]["text"] else "has no answer" for example in examples]
+        return {"Question word": question_words([one["question"] for one in examples]), "Answerable": answered}
+
+
+def _check_answered(examples: Sequence[Example]) -> None:
     answers = [(example.get("id"), example.get("answers")) for example in examples]
     remedy = "Set nullable = true in the head's settings if questions may have no answer."
     problems = [

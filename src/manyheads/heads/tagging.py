@@ -4,23 +4,21 @@ Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers for Langua
 https://arxiv.org/abs/1810.04805, section 5.3.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States
-from manyheads.core.values import Encoded, Measure, Table, Tokenizer
-from manyheads.heads import Head
-from manyheads.heads._tagging_checks import COLUMNS, problems, stride_problem, unfit
+from manyheads.core.text_checks import is_text
+from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
+from manyheads.heads import IGNORED, Head, mean_cross_entropy, output_layer
+from manyheads.heads._tagging_checks import problems, stride_problem, tag_measures, unfit
 from manyheads.heads._words import Sentence, sentence, word_pieces
-from manyheads.metrics.conlleval import are_chunk_tags, counts, evaluate
-
-_IGNORED = -100
+from manyheads.metrics.conlleval import are_chunk_tags, evaluate
 
 
 class Tagging(Head):
@@ -44,7 +42,8 @@ class Tagging(Head):
     :param metric: The metric for selection and the headline; without, f1 for chunk tags, and accuracy for others.
     """
 
-    columns = COLUMNS
+    columns = ("words", "tags")
+    gold = ("tags",)
     per_token = True
 
     def __init__(
@@ -68,44 +67,44 @@ class Tagging(Head):
         self.metric = metric or ("f1" if self.chunked else "accuracy")
         self.max_length, self.stride, self.max_word = max_length, stride, max_word
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, len(self.names))
-        nn.init.normal_(self.output.weight, std=0.02)
-        nn.init.zeros_(self.output.bias)
+        self.output = output_layer(width, len(self.names))
 
     def problems(self, table: Table, where: str) -> list[Problem]:
         return problems(table, self.settings, where)
 
+    def question_problem(self, column: str, value: object) -> str:
+        good = isinstance(value, list) and bool(value) and all(map(is_text, value))
+        return "" if good else "a list of words, none of them empty"
+
     # ---- Encoding: a target for each token, which counts at the first piece of each word only ----
 
-    def encode(self, examples: Sequence[Mapping[str, Any]], tokenizer: Tokenizer) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
         if problem := stride_problem(self.settings, tokenizer.room(False, self.max_length)):
             raise StudyError([Problem("head", problem)])
         pieces = word_pieces([word for example in examples for word in example["words"]], tokenizer)
         found = []
         for example in examples:
-            one = sentence(
-                example["words"], pieces, tokenizer,
-                max_length=self.max_length, stride=self.stride, max_word=self.max_word,
-            )  # fmt: skip
+            sizes = {"max_length": self.max_length, "stride": self.stride, "max_word": self.max_word}
+            one = sentence(example["words"], pieces, tokenizer, **sizes)
             found.append(self._encoded(one, example.get("tags")))
         return found
 
     def _encoded(self, given: Sentence, tags: Sequence[str] | None) -> Encoded:
-        note: dict[str, Any] = {"firsts": given.firsts, "windows": len(given.inputs), "unknown": 0}
+        metadata = {"firsts": given.firsts, "windows": len(given.inputs), "unknown": 0}
         if tags is None:
-            return Encoded(given.inputs, (), note, given.truncated)
-        classes = [self.index.get(tag, _IGNORED) for tag in tags]
-        targets = np.full(sum(len(one.ids) for one in given.inputs), _IGNORED, np.int64)
+            return Encoded(given.inputs, (), metadata, given.truncated)
+        classes = [self.index.get(tag, IGNORED) for tag in tags]
+        targets = np.full(sum(len(one.ids) for one in given.inputs), IGNORED, np.int64)
         targets[given.firsts] = classes
-        note["unknown"] = classes.count(_IGNORED)
-        return Encoded(given.inputs, tuple(targets.tolist()), note, given.truncated)
+        metadata["unknown"] = classes.count(IGNORED)
+        return Encoded(given.inputs, tuple(targets.tolist()), metadata, given.truncated)
 
-    def counts(self, examples: Sequence[Encoded]) -> dict[str, Any]:
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
         """How many words there are, how many sentences were read in windows, how many tags are none of the labels."""
         words = windowed = unknown = 0
         for example in examples:
-            words, unknown = words + len(example.note["firsts"]), unknown + example.note["unknown"]
-            windowed += example.note["windows"] > 1
+            words, unknown = words + len(example.metadata["firsts"]), unknown + example.metadata["unknown"]
+            windowed += example.metadata["windows"] > 1
         return {"words": words, "windowed": windowed, "unknown_tags": unknown}
 
     # ---- Output, loss, answer ----
@@ -115,13 +114,12 @@ class Tagging(Head):
         return self.output(self.dropout(states.last))
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
-        total = functional.cross_entropy(outputs.float(), targets, reduction="sum", ignore_index=_IGNORED)
-        return total / (targets != _IGNORED).sum().clamp(min=1)
+        return mean_cross_entropy(outputs, targets)
 
-    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[dict[str, Any]]:
+    def decode(self, outputs: Tensor, examples: Sequence[Encoded]) -> list[Answer]:
         sizes = [sum(len(one.ids) for one in example.inputs) for example in examples]
         begins = np.cumsum([0, *sizes[:-1]])
-        firsts = [example.note["firsts"] + begin for example, begin in zip(examples, begins, strict=True)]
+        firsts = [example.metadata["firsts"] + begin for example, begin in zip(examples, begins, strict=True)]
         chosen = outputs.detach()[torch.from_numpy(np.concatenate(firsts).astype(np.int64)).to(outputs.device)]
         best, classes = (one.cpu().numpy() for one in torch.softmax(chosen.float(), dim=-1).max(dim=-1))
         answers, at = [], 0
@@ -134,22 +132,15 @@ class Tagging(Head):
 
     # ---- Scores ----
 
-    def measures(
-        self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Measure]:
-        pairs = [(g["tags"], p["tags"]) for p, g in zip(predictions, gold, strict=True)]
-        right = [(sum(a == b for a, b in zip(true, found, strict=True)), len(true)) for true, found in pairs]
-        measures = {"accuracy": Measure("ratio", np.array(right, dtype=np.float64).reshape(-1, 2))}
-        if self.chunked:
-            rows = np.array([counts(*pair) for pair in pairs], dtype=np.float64).reshape(-1, 3)
-            correct, found, true = rows.T
-            measures["f1"] = Measure("ratio", np.stack([2 * correct, found + true], axis=1))
-            measures["precision"] = Measure("ratio", np.stack([correct, found], axis=1))
-            measures["recall"] = Measure("ratio", np.stack([correct, true], axis=1))
-        return measures
+    def measures(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, Measure]:
+        found = [one["tags"] for one in predictions]
+        return tag_measures([one["tags"] for one in gold], found, found if self.chunked else None)
 
-    def official(self, predictions: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    def official(self, predictions: Sequence[Answer], gold: Sequence[Example]) -> dict[str, float]:
         """What conlleval prints, in percent, if the tags are chunk tags."""
         if not self.chunked:
             return {}
         return evaluate([one["tags"] for one in gold], [one["tags"] for one in predictions])
+
+    def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
+        return {"Text": " ".join(example["words"])}

@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from manyheads.report.drawing import Figure, points
-from manyheads.report.markup import Cell, chance, chip, few, figure, fold, gain, link, note, share, table, text
-from manyheads.results.svg import svg_problem
+from manyheads.report.drawing import points
+from manyheads.report.markup import Cell, chance, chip, few, fold, gain, link, note, share, table, text
 
 FOLDED_FROM = 160
 """Characters; a longer text is folded to its beginning, or to what stands around its mark."""
@@ -34,20 +33,6 @@ def notice(results: Mapping[str, Any]) -> str:
     return f'<p class="notice">Failed: {told}.</p>' if failed else ""
 
 
-def figures(results: Mapping[str, Any]) -> list[Figure]:
-    """Every figure of the analyses, named after both."""
-    return [
-        _drawn(one["name"], part)
-        for one in results.get("analyses", ())
-        for part in one["parts"]
-        if part["kind"] == "figure" and svg_problem(part["svg"]) is None
-    ]
-
-
-def _drawn(analysis: str, part: Mapping[str, Any]) -> Figure:
-    return Figure(f"{analysis}-{part['name']}", part["title"], part["alt"], part["svg"], part["reading"])
-
-
 def _section(entry: Mapping[str, Any]) -> str:
     name = entry["name"]
     said = f'<p class="answer">{text(entry["finding"])}</p>'
@@ -62,8 +47,7 @@ def _part(analysis: str, part: Mapping[str, Any]) -> str:
     if part["kind"] == "text":
         return f"<p>{text(part['text'])}</p>"
     if part["kind"] == "figure":
-        problem = svg_problem(part["svg"])  # whoever calls this may not have read the results through `results_file`
-        return note(f"This figure is not shown: {text(problem)}.") if problem else figure(_drawn(analysis, part))
+        return note(f"Figure: {text(part['file'])}.")
     columns = list(zip(*part["rows"], strict=True)) if part["rows"] else []
     shows = [_shown_as(column["kind"], values) for column, values in zip(part["columns"], columns, strict=False)]
     rows = [[show(value) for show, value in zip(shows, row, strict=True)] for row in part["rows"]]

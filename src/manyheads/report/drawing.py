@@ -85,6 +85,12 @@ def clean(text: object) -> str:
     return re.sub(unwanted, "\N{REPLACEMENT CHARACTER}", str(text))
 
 
+def shortened(text: object, longest: int) -> str:
+    """`clean` text of at most so many characters, the last of them an ellipsis if it was longer."""
+    text = clean(text)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def points(value: float | None, sign: str = "") -> str:
     """A score or a difference as people say it: times 100, with a real minus, and no sign before 0.0."""
     if value is None:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from manyheads.core.problems import Problem, shown
 from manyheads.core.strict_json import too_deep
 from manyheads.metrics.resampled import KINDS
-from manyheads.results.svg import svg_problem
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -102,7 +101,9 @@ class _Score(_Part):
     undefined: str | None
 
 
-class _Comparison(_Part):
+class Comparison(_Part):
+    """An arm minus the baseline on a task; positive is better."""
+
     arm: str
     task: str
     metric: str
@@ -126,32 +127,35 @@ class _Failed(_Part):
     reason: str
 
 
-class _Text(_Part):
+class AnalysisText(_Part):
+    """A paragraph."""
+
     kind: Literal["text"]
     text: str
 
 
-class _Figure(_Part):
+class AnalysisFigure(_Part):
+    """A figure: an SVG file in the study's folder."""
+
     kind: Literal["figure"]
     name: Name
     title: str
     alt: str
     reading: str
-    svg: str
-
-    @model_validator(mode="after")
-    def _drawing(self) -> Self:
-        if problem := svg_problem(self.svg):
-            raise ValueError(problem)
-        return self
+    file: Place
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Column(_Part):
+class TableColumn(_Part):
+    """A column's title, and how its numbers are shown."""
+
     title: str
     kind: Literal["", "points", "gain", "share", "chance", "verdict"]
 
 
-class _Marked(_Part):
+class MarkedText(_Part):
+    """A text of which the characters from `start` to before `end` are highlighted."""
+
     text: str
     start: Count
     end: Count
@@ -160,7 +164,9 @@ class _Marked(_Part):
 Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 
 
-class _Table(_Part):
+class AnalysisTable(_Part):
+    """A table: the rows that the report shows, and where all of them are."""
+
     kind: Literal["table"]
     name: Name
     title: str
@@ -168,8 +174,8 @@ class _Table(_Part):
     note: str
     csv: Place | None
     total: Count
-    columns: list[_Column]
-    rows: list[list[Whole | Number | str | _Marked | None]]
+    columns: list[TableColumn]
+    rows: list[list[Whole | Number | str | MarkedText | None]]
 
     @model_validator(mode="after")
     def _wide(self) -> Self:
@@ -185,7 +191,7 @@ class Analysis(_Part):
     title: str
     finding: str
     failed: str | None
-    parts: list[Annotated[_Text | _Table | _Figure, Field(discriminator="kind")]]
+    parts: list[Annotated[AnalysisText | AnalysisTable | AnalysisFigure, Field(discriminator="kind")]]
 
 
 class Results(_Part):
@@ -197,7 +203,7 @@ class Results(_Part):
     tasks: dict[Name, _Task]
     arms: dict[Name, _Arm]
     scores: list[_Score]
-    comparisons: list[_Comparison]
+    comparisons: list[Comparison]
     failed: list[_Failed]
     analyses: list[Analysis] = []
     fingerprint: dict[str, Any] | list[dict[str, Any]]

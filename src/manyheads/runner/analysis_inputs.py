@@ -1,4 +1,4 @@
-"""What a study left behind, read back for its analyses: records, answers, data, models."""
+"""The finished runs of a study, read back from its folder for the analyses: records, predictions, data, models."""
 
 import hashlib
 import json
@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from manyheads.analyses import RunOf
+from manyheads.analyses import FinishedRun
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.core.values import GOLD, Encoded, Table
+from manyheads.core.values import Answer, Encoded, Table
 from manyheads.data.batches import stored
-from manyheads.results.records import FINISHED, predictions, read_records
-from manyheads.study.tasks import TaskData
+from manyheads.heads import Head
+from manyheads.results.records import FINISHED, Record, predictions
+from manyheads.results.schema import Results
+from manyheads.study.spec import Study
+from manyheads.study.tasks import TaskData, head_of
 from manyheads.training.device import precision
 from manyheads.training.model import MultiTaskModel, open_model
 from manyheads.training.prediction import predict
@@ -20,31 +23,37 @@ from manyheads.training.prediction import predict
 _AGAIN = "Remove the run's folder and run the study again."
 
 
-class StudyMaterial:
-    """The `analyses.Material` of a study.
+class RunsOnDisk:
+    """The `analyses.StudyRuns` of a study's folder.
 
-    :param out: The study's folder.
-    :param plan: As `compare.compare` gets it.
-    :param results: What `compare.compare` found.
+    :param out: The folder.
+    :param results: The comparison of the arms.
+    :param records: Of all runs of the study, finished or not.
+    :param code: The folder of `--code`.
     """
 
     def __init__(
-        self, out: Path, plan: Mapping[str, Any], results: Mapping[str, Any], tasks: Mapping[str, TaskData],
+        self,
+        out: Path,
+        study: Study,
+        tasks: Mapping[str, TaskData],
+        results: Results,
+        records: Sequence[Record],
         code: Path | None = None,
-    ) -> None:  # fmt: skip
-        self.out, self.plan, self.results = out, plan, results
+    ) -> None:
+        self.out, self.study, self.results = out, study, results
         self._tasks, self._code = tasks, code
-        self._runs = [
-            RunOf(one.arm, one.seed, tuple(one.content["data"]), one.path, one.content)
-            for one in read_records(out, plan)
+        self._finished = [
+            FinishedRun(one.arm, one.seed, tuple(one.content["data"]), one.path, one.content)
+            for one in records
             if one.status == FINISHED
         ]
         self._last: tuple[str, MultiTaskModel] | None = None
 
-    def runs(self, arm: str = "", task: str = "") -> list[RunOf]:
-        return [run for run in self._runs if arm in ("", run.arm) and (not task or task in run.tasks)]
+    def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:
+        return [run for run in self._finished if arm in ("", run.arm) and (not task or task in run.tasks)]
 
-    def answers(self, run: RunOf, task: str) -> list[dict[str, Any]]:
+    def answers(self, run: FinishedRun, task: str) -> list[Answer]:
         path = predictions(self.out, run.path, task)
         data = path.read_bytes()
         _check(path, len(data), hashlib.sha256(data).hexdigest(), run.record["files"].get(f"predictions/{task}.jsonl"))
@@ -60,7 +69,10 @@ class StudyMaterial:
     def labels(self, task: str) -> tuple[str, ...] | None:
         return self._tasks[task].train.labels
 
-    def model(self, run: RunOf) -> MultiTaskModel:
+    def head(self, task: str) -> Head:
+        return head_of(self._tasks[task].task, self._tasks[task].train.labels, self._code)
+
+    def model(self, run: FinishedRun) -> MultiTaskModel:
         if self._last is None or self._last[0] != run.path:
             self._last = None  # two at once may not fit into memory
             folder = self.out / run.path / "model"
@@ -71,19 +83,23 @@ class StudyMaterial:
             self._last = (run.path, open_model(folder, self._code))
         return self._last[1]
 
-    def encoded(self, run: RunOf, task: str, table: Table) -> Sequence[Encoded]:
+    def encoded(self, run: FinishedRun, task: str, table: Table) -> Sequence[Encoded]:
         model = self.model(run)
         return stored(model.head(task), table, model.tokenizer)
 
-    def predict(self, run: RunOf, task: str, table: Table) -> list[dict[str, Any]]:
-        asked = [name for name in table.rows.column_names if name not in GOLD]
+    def predict(self, run: FinishedRun, task: str, table: Table) -> list[Answer]:
+        gold = self.model(run).head(task).gold
+        asked = [name for name in table.rows.column_names if name not in gold]
         examples = self.encoded(run, task, replace(table, rows=table.rows.select_columns(asked), labelled=False))
         kind = precision(run.record["settings"]["training"]["precision"])
         return predict(self.model(run), {task: examples}, kind)[task]
 
 
 def _check(path: Path, size: int, digest: str, written: Mapping[str, Any] | None) -> None:
-    """Refuse a file that is not the one that the run's record speaks of."""
+    """Refuse a file that is not the one that the run's record names.
+
+    :param written: Its `size` and `sha256` when it was written.
+    """
     if written is None or (size, digest) != (written.get("size"), written.get("sha256")):
         found = f"{size:,} bytes, sha256 {shown(digest[:12])}"
         raise StudyError([Problem(str(path), "has changed since the run wrote it", found, _AGAIN)])

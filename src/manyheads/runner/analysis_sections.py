@@ -1,85 +1,87 @@
-"""What an analysis found, as plain values for results.json, and its tables as files."""
+"""The section of an analysis as results.json has it, and its tables and figures as files."""
 
+import hashlib
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
-from manyheads.analyses import Column, Finding, Grid, Marked
+from manyheads.analyses import Column, DataTable, Section, Value
+from manyheads.core.values import HighlightedText
 from manyheads.report import tables
 from manyheads.report.drawing import Figure
-from manyheads.results.svg import svg_problem
+from manyheads.results.schema import Analysis, AnalysisFigure, AnalysisTable, AnalysisText, MarkedText, TableColumn
 
 LONGEST = 1_000
 """Characters of a text in the page; the file has all of them."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def told(name: str, finding: Finding) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """An analysis's entry in results.json, and its files by their path in the study's folder.
+def section_entry(name: str, section: Section) -> tuple[Analysis, dict[str, bytes]]:
+    """An analysis' entry in results.json, and its files: path in the study's folder -> content.
 
-    :raises ValueError: If the finding is not as the contract has it.
+    :raises ValueError: If the section is not as the contract has it.
     """
-    parts: list[dict[str, Any]] = []
+    if not section.title or not section.finding:
+        raise ValueError("a section has a title and opens with a sentence")
+    parts: list[AnalysisText | AnalysisTable | AnalysisFigure] = []
     files: dict[str, bytes] = {}
-    for part in finding.parts:
+    _check_names([part.name for part in section.parts if isinstance(part, DataTable)])
+    _check_names([part.name for part in section.parts if isinstance(part, Figure)])
+    for part in section.parts:
         if isinstance(part, str):
-            parts.append({"kind": "text", "text": part})
-            continue
-        _check_name(
-            part.name, [one for one in parts if one["kind"] == ("table" if isinstance(part, Grid) else "figure")]
-        )
-        if isinstance(part, Figure):
-            parts.append(_figure(part))
-            continue
-        path = f"analyses/{name}/{part.name}.csv" if part.csv else None
-        parts.append(_table(part, path))
-        if path:
-            files[path] = _csv(part).encode("utf-8", errors="replace")
-    if not finding.title or not finding.finding:
-        raise ValueError("a finding has a title and opens with a sentence")
-    entry = {"name": name, "title": finding.title, "finding": finding.finding, "failed": None, "parts": parts}
-    return entry, files
+            parts.append(AnalysisText(kind="text", text=part))
+        elif isinstance(part, Figure):
+            path, content = f"figures/{name}-{part.name}.svg", part.svg.encode("utf-8", errors="replace")
+            files[path] = content
+            parts.append(_figure(part, path, hashlib.sha256(content).hexdigest()))
+        else:
+            path = f"analyses/{name}/{part.name}.csv" if part.csv else None
+            parts.append(_table(part, path))
+            if path:
+                files[path] = _csv(part).encode("utf-8", errors="replace")
+    return Analysis(name=name, title=section.title, finding=section.finding, failed=None, parts=parts), files
 
 
-def lost(name: str, reason: str) -> dict[str, Any]:
+def failed_entry(name: str, reason: str) -> Analysis:
     """The entry of an analysis that failed."""
-    return {"name": name, "title": name.replace("_", " ").capitalize(), "finding": "", "failed": reason, "parts": []}
+    return Analysis(name=name, title=name.replace("_", " ").capitalize(), finding="", failed=reason, parts=[])
 
 
-def _check_name(name: str, others: Sequence[dict[str, Any]]) -> None:
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{name!r} cannot be the name of a table or a figure, for files are called after them")
-    if name.lower() in {other["name"].lower() for other in others}:
-        raise ValueError(f"two tables, or two figures, are called {name!r}")
+def _check_names(names: Sequence[str]) -> None:
+    for at, name in enumerate(names):
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a table or a figure, for files are called after them")
+        if name.lower() in {other.lower() for other in names[:at]}:
+            raise ValueError(f"two tables, or two figures, are called {name!r}")
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
-    if problem := svg_problem(figure.svg):
-        raise ValueError(f"figure {figure.name}: {problem}")
-    return {
-        "kind": "figure", "name": figure.name, "title": figure.title, "alt": figure.alt, "reading": figure.reading,
-        "svg": figure.svg,
-    }  # fmt: skip
+def _figure(figure: Figure, path: str, sha256: str) -> AnalysisFigure:
+    about = {"title": figure.title, "alt": figure.alt, "reading": figure.reading}
+    return AnalysisFigure(kind="figure", name=figure.name, **about, file=path, sha256=sha256)
 
 
-def _table(grid: Grid, path: str | None) -> dict[str, Any]:
-    columns = [column if isinstance(column, Column) else Column(column) for column in grid.columns]
-    if any(len(row) != len(columns) for row in grid.rows):
-        raise ValueError(f"table {grid.name}: a row is not as wide as the {len(columns)} columns")
-    return {
-        "kind": "table", "name": grid.name, "title": grid.title, "folded": grid.folded, "note": grid.note,
-        "csv": path, "total": len(grid.rows),
-        "columns": [{"title": column.title, "kind": column.kind} for column in columns],
-        "rows": [[_value(value) for value in row] for row in grid.rows[: grid.shown]],
-    }  # fmt: skip
+def _table(table: DataTable, path: str | None) -> AnalysisTable:
+    columns = [column if isinstance(column, Column) else Column(column) for column in table.columns]
+    if any(len(row) != len(columns) for row in table.rows):
+        raise ValueError(f"table {table.name}: a row is not as wide as the {len(columns)} columns")
+    return AnalysisTable(
+        kind="table",
+        name=table.name,
+        title=table.title,
+        folded=table.folded,
+        note=table.note,
+        csv=path,
+        total=len(table.rows),
+        columns=[TableColumn(title=column.title, kind=column.kind) for column in columns],
+        rows=[[_json_value(value) for value in row] for row in table.rows[: table.shown]],
+    )
 
 
-def _value(value: Any) -> Any:
-    """As JSON has it: null for what is not finite, long texts cut."""
-    if isinstance(value, Marked):
+def _json_value(value: Value) -> MarkedText | str | int | float | None:
+    """None for numbers that are not finite; long texts are cut."""
+    if isinstance(value, HighlightedText):
         return _excerpt(value)
-    value = value.item() if hasattr(value, "item") else value
+    value = _plain(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
@@ -88,25 +90,31 @@ def _value(value: Any) -> Any:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _excerpt(marked: Marked) -> dict[str, Any]:
-    """What stands around the mark, if the text is too long."""
-    text, start, end = marked.text, marked.start, marked.end
+def _plain(value: Value) -> Value:
+    """A number of numpy's as one of Python's."""
+    return (
+        value if value is None or isinstance(value, str | HighlightedText) else getattr(value, "item", lambda: value)()
+    )
+
+
+def _excerpt(whole: HighlightedText) -> MarkedText:
+    """The text around the highlighted part, if all of it is too long."""
+    text, start, end = whole.text, whole.start, whole.end
     if not 0 <= start <= end <= len(text):
         raise ValueError(f"a mark from {start} to {end} is not inside a text of {len(text)} characters")
     first = max(0, min(start - LONGEST // 2, len(text) - LONGEST))
     last = first + LONGEST
     before, after = "…" if first else "", "…" if last < len(text) else ""
     inside = [min(max(at - first, 0), LONGEST) + len(before) for at in (start, end)]
-    return {"text": f"{before}{text[first:last]}{after}", "start": inside[0], "end": inside[1]}
+    return MarkedText(text=f"{before}{text[first:last]}{after}", start=inside[0], end=inside[1])
 
 
-def _csv(grid: Grid) -> str:
-    header = [column.title if isinstance(column, Column) else column for column in grid.columns]
-    return tables.csv_text(tables.Grid("", header, [[_raw(value) for value in row] for row in grid.rows]))
+def _csv(table: DataTable) -> str:
+    header = [column.title if isinstance(column, Column) else column for column in table.columns]
+    return tables.csv_text(tables.Grid("", header, [[_csv_value(value) for value in row] for row in table.rows]))
 
 
-def _raw(value: Any) -> str:
-    if isinstance(value, Marked):
+def _csv_value(value: Value) -> str:
+    if isinstance(value, HighlightedText):
         return value.text
-    value = value.item() if hasattr(value, "item") else value
-    return "" if value is None else str(value)
+    return "" if value is None else str(_plain(value))

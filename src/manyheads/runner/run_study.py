@@ -1,7 +1,7 @@
 """A whole study: check, plan, execute what is not done yet, compare, present."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ from manyheads.core.atomic_files import links_below, room, write_whole
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.version import __version__
 from manyheads.data.token_cache import default_folder
-from manyheads.report import analyses, html_page, plots, tables
+from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
-from manyheads.runner.analyses import FOLDER, analyse
-from manyheads.runner.analysis_inputs import StudyMaterial
+from manyheads.results.records import read_records
+from manyheads.results.schema import Results
+from manyheads.runner.analyses import FIGURES, FOLDER, analyse
+from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.lock import Lock
 from manyheads.runner.pool import HUNG, LOCK, execute
 from manyheads.runner.progress import Progress
@@ -53,7 +55,7 @@ def conduct(
     for run in state.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
     jobs = state.jobs(retry_failed)
-    needed = _check_models(workshop, [job.run for job in jobs], workers)
+    needed = _check_models(workshop, [job.run for job in jobs], workers, progress.say)
     _open_folder(out, study, needed)
     progress.say(f"{len(runs(study))} runs in {out}: {state.counts(retry_failed)}")
     for line in state.damaged:
@@ -73,9 +75,10 @@ def conduct(
         progress.say("comparing")
         results = compare(out, plan)
         if study.analyses:
-            _refuse_links(out, [FOLDER])
-            material = StudyMaterial(out, plan, results, tasks, code)
-            results["analyses"] = analyse(study.analyses, material, code, progress.say)
+            _refuse_links(out, [FOLDER, FIGURES])
+            known = RunsOnDisk(out, study, tasks, Results.model_validate(results), read_records(out, plan), code)
+            found = analyse(study.analyses, known, code, progress.say)
+            results["analyses"] = [one.model_dump(mode="json") for one in found]
             write_results(out, results)
         present(results, out)
     return results, out, results["failed"]
@@ -89,7 +92,7 @@ def present(results: Mapping[str, Any], out: Path) -> None:
     _refuse_links(out, ["tables", "figures"])
     tables.write(results, out)
     figures = plots.figures(results, out)
-    plots.write([*figures, *analyses.figures(results)], out)
+    plots.write(figures, out)
     html_page.write(results, out, figures)
 
 
@@ -134,13 +137,15 @@ def _open_folder(out: Path, study: Study, needed: int) -> None:
         raise StudyError([Problem(str(out), what, f"{free:,} that are free", "Make room, or choose another --out.")])
 
 
-def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int) -> int:
+def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int, say: Callable[[str], None]) -> int:
     """Build every kind of model once, so that an encoder that is not there is known before anything is trained.
 
+    :param say: Called once with each line that encoders have for the user.
     :returns: About how many bytes all models will take, with the checkpoints of the largest: the model and, for each
         parameter, two moments, as often as there may be at the same time.
     """
     problems: list[Problem] = []
+    notes: set[str] = set()
     kinds, sizes, models = {}, {}, 0
     for run in todo:
         plain = specification(run, {task: workshop.tasks[task] for task in run.tasks})
@@ -151,12 +156,15 @@ def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int) -> int:
                 learned = workshop.learned(run.arm.encoder)
                 model = build_model(plain, workshop.places, seed=0, code=workshop.code, learned=learned)
                 workshop.know(run.arm.encoder, model.tokenizer)
+                notes |= {f"encoder: {note}" for encoder in model.sharing.encoders() for note in encoder.notes}
                 sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
             except StudyError as error:
                 problems += [replace(each, where=f"arms.{run.arm.name}: {each.where}") for each in error.problems]
         models += sizes.get(kind, 0)
     if problems:
         raise StudyError(problems)
+    for note in sorted(notes):
+        say(note)
     return models + max(1, workers) * (checkpoint.KEPT + 1) * 3 * max(sizes.values(), default=0)
 
 

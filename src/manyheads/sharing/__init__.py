@@ -3,8 +3,8 @@
 To add a scheme, write `sharing/<name>.py` with one class that inherits from `Sharing`, and
 `tests/sharing/test_<name>.py`. There is nothing to register.
 
-`manyheads check` reads `encoder_per_task` and the types of the settings from the source (`core/settings.py` has types
-with ranges, and `DividesWidth`). A scheme that overrides `problems` is loaded to be asked.
+`manyheads check` reads `encoder_per_task`, `by_layer` and the types of the settings from the source (`core/settings.py`
+has types with ranges, and `DividesWidth`). A scheme that overrides `problems` is loaded to be asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +28,8 @@ class Sharing(nn.Module):
     """True if there is an encoder for each task, and every task's tokens go through all of them."""
     per_token: bool = False
     """True if it works on the states of single tokens; encoders with one state for a whole text do not go with it."""
+    by_layer: bool = False
+    """True if it calls the encoders' layers one by one; encoders that are computed as a whole do not go with it."""
 
     def __init__(self, make_encoder: Callable[[], Encoder], heads: Mapping[str, Head]) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ class Hard(Sharing):
     def forward(self, step: Mapping[str, Tokens]) -> dict[str, States]:
         # Heads that ask about the very same tokens read the same states.
         parts = list({id(tokens): tokens for tokens in step.values()}.values())
-        states = self.encoder(Tokens.join(parts).filled()).split([len(part.lengths) for part in parts])
+        states = self.encoder(self.encoder.filled(Tokens.join(parts))).split([len(part.lengths) for part in parts])
         found = {id(part): part_states for part, part_states in zip(parts, states, strict=True)}
         return {task: found[id(tokens)] for task, tokens in step.items()}
 

@@ -51,6 +51,7 @@ class Sluice(Sharing):
 
     encoder_per_task = True
     per_token = True
+    by_layer = True
 
     def __init__(
         self,
@@ -78,7 +79,7 @@ class Sluice(Sharing):
         self.betas = nn.ParameterList(nn.Parameter(weights.clone()) for _ in self.tasks)
 
     def forward(self, step: Mapping[str, Tokens]) -> dict[str, States]:
-        joined = Tokens.join(list(step.values())).filled()
+        joined = self.encoders()[0].filled(Tokens.join(list(step.values())))
         states = [encoder.embed(joined) for encoder in self.encoders()]
         levels = []
         for layer in range(self.depth):

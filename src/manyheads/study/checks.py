@@ -1,6 +1,5 @@
 """What every part of a study file is checked with: tables, names and methods. Every problem is kept."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 from manyheads import registry
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.settings import NAME, Settings, problems_of, spelt
-from manyheads.study.spec import DEFAULTS, FAMILY_OF, Choice, Table
+from manyheads.study.spec import DEFAULTS, FAMILY_OF, Choice, Study, Table
 
 Model = TypeVar("Model", bound=Settings)
 
@@ -76,15 +75,15 @@ class Checker:
             self.problems += [replace(problem, where=at) for problem in error.problems]
         return Choice(name, settings)
 
-    def analysis(self, name: str, table: Any, plan: Mapping[str, Any]) -> Choice:
+    def analysis(self, name: str, table: Any, study: Study) -> Choice:
         """An analysis, asked whether its settings fit the study if there is nothing else wrong with them."""
         where, before = f"analyses.{spelt(name)}", len(self.problems)
         if not isinstance(table, dict):
             self.problem(where, "should be a table", shown(table), f"Begin it with [{where}].")
             return Choice(name)
         choice = self.member(where, "analyses", name, table)
-        if len(self.problems) == before and plan["arms"]:
-            self.asked("analyses", choice, plan, where)
+        if len(self.problems) == before and study.arms:
+            self.asked("analyses", choice, study, where)
         return choice
 
     def asked(self, family: str, choice: Choice, about: Any, where: str) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.encoder_info import EncoderInfo, PieceCounter, one_state, too_long, unread
+from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import GOLD, TRAIN, Places, Table, Tokenizer
+from manyheads.core.values import TRAIN, Places, Table, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
-from manyheads.study.tasks import TaskData
+from manyheads.study.tasks import TaskData, head_of
 
 SAMPLE = 64
 """Examples of a split from which its work is estimated."""
@@ -64,17 +64,18 @@ def unreadable(
         info = registry.checks("encoders", arm.encoder.name, code).info(study.places(data), settings)
         counter = info.counter if info else None  # an encoder without a companion tells when it is built
         for task in arm.tasks:
-            warnings = _unknown(tasks[task], counter) if counter else []
+            warnings = _unknown(tasks[task], counter, code) if counter else []
             found[task] += [warning for warning in warnings if warning not in found[task]]
     return found
 
 
-def _unknown(task: TaskData, counter: PieceCounter) -> list[Problem]:
+def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
     """A warning for each split of which more than half of the word pieces are unknown."""
     splits = {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
+    gold = registry.constant("heads", task.task.head.name, "gold", code)
     warnings = []
     for split, table in splits.items():
-        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *GOLD)]
+        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *gold)]
         values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
         share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
         warnings += unread(share, f"tasks.{task.task.name} ({split})")
@@ -109,7 +110,7 @@ class _Bench:
         encoder = self.encoders[key]
         heads = {task: _Sequences(self.tasks[task], encoder, self.code) for task in arm.tasks}
         problems = too_long({task: head.max_length for task, head in heads.items()}, encoder.info.max_length)
-        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info.width)
+        problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info)
         if problems:
             raise StudyError(problems)
         for task, head in heads.items():
@@ -127,11 +128,13 @@ class _Bench:
         wanting = [where for family, name, where in named if registry.constant(family, name, "per_token", self.code)]
         return one_state(arm.encoder.name, wanting)
 
-    def _sharing_problems(self, arm: Arm, width: int) -> list[Problem]:
+    def _sharing_problems(self, arm: Arm, encoder: EncoderInfo) -> list[Problem]:
         if arm.alone:
             return []
+        if registry.constant("sharing", arm.sharing.name, "by_layer", self.code) and encoder.whole:
+            return not_by_layer(encoder.whole, arm.sharing.name)
         entry = registry.describe("sharing", arm.sharing.name, self.code)
-        return entry.problems(entry.resolved(arm.sharing.settings), "sharing", width=width)
+        return entry.problems(entry.resolved(arm.sharing.settings), "sharing", width=encoder.width)
 
 
 class _Sized:
@@ -144,8 +147,8 @@ class _Sized:
         self.info = registry.checks("encoders", choice.name, code).info(places, settings) or self._asked()
 
     def _asked(self) -> EncoderInfo:
-        tokenizer = self.tokenizer()
-        return EncoderInfo(self._built.width, tokenizer.max_length, self._built.flops, _Counter(tokenizer))
+        tokenizer, built = self.tokenizer(), self._built
+        return EncoderInfo(built.width, tokenizer.max_length, built.flops, _Counter(tokenizer), built.whole)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer itself, for which the encoder is built."""
@@ -181,8 +184,7 @@ class _Sequences:
         self.checks = registry.checks("heads", choice.name, code)
         self.head: Any = None
         if not self.checks.told:
-            head_class: Any = registry.load("heads", choice.name, code)
-            self.head = head_class(encoder.info.width, task.train.labels, **choice.settings)
+            self.head = head_of(task.task, task.train.labels, code)
         self.max_length: int = self.head.max_length if self.head else self.settings["max_length"]
 
     def work(self) -> Work | None:

@@ -5,6 +5,7 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from manyheads.study.spec import (
     ALONE,
     DEFAULTS,
     FAMILY_OF,
-    UNSCORED,
     Arm,
     ArmTable,
     Choice,
@@ -105,8 +105,8 @@ class _Reader(Checker):
         baseline = given.baseline or next(iter(arms), "")
         if arms and baseline not in arms:
             self.problem("baseline", f'there is no arm "{baseline}"', "", among(baseline, arms))
-        analyses = self.analyses(given, tasks, arms, baseline)
-        return Study(path.stem, given.question, given.seeds, baseline, tasks, arms, path, self.raw, text, analyses)
+        study = Study(path.stem, given.question, given.seeds, baseline, tasks, arms, path, self.raw, text)
+        return replace(study, analyses=self.analyses(given, study))
 
     def tasks(self) -> dict[str, Task]:
         tables = self.tables("tasks", "task", "[tasks.sst2]")
@@ -215,20 +215,9 @@ class _Reader(Checker):
             what, found = f'"{name}" needs the losses of whole batches', f"accumulation = {accumulation}"
             self.problem(f"{where}.weighting", what, found, "Set training.accumulation = 1, or use fixed weights.")
 
-    def analyses(
-        self, given: StudyTable, tasks: Mapping[str, Task], arms: Mapping[str, Arm], baseline: str
-    ) -> tuple[Choice, ...]:
-        """What is to be read from the runs, each checked against what the study tells of them."""
-        plan = {
-            "baseline": baseline,
-            "seeds": list(given.seeds),
-            "tasks": {name: {"head": task.head.name} for name, task in tasks.items() if task.report != UNSCORED},
-            "arms": {
-                name: {"models": ALONE if arm.alone else "joint", "tasks": list(arm.tasks)}
-                for name, arm in arms.items()
-            },
-        }
-        return tuple(self.analysis(name, table, plan) for name, table in (given.analyses or {}).items())
+    def analyses(self, given: StudyTable, study: Study) -> tuple[Choice, ...]:
+        """The analyses that the study asks for, each checked against the rest of it."""
+        return tuple(self.analysis(name, table, study) for name, table in (given.analyses or {}).items())
 
 
 def _leaves(table: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

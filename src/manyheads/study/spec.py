@@ -267,6 +267,11 @@ class Arm:
     sweep: tuple[str, Any] | None
     differs: Mapping[str, Any]
 
+    @property
+    def title(self) -> str:
+        """The label, or the name of an arm that has none."""
+        return self.label or self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -274,7 +279,7 @@ class Study:
 
     :param settings: The file's content, for the record.
     :param text: The file as it stands.
-    :param analyses: What is read from the runs when they are done; no part of what any of them is.
+    :param analyses: What is read from the runs when they are finished; no part of what any of them is.
     """
 
     name: str
@@ -287,6 +292,11 @@ class Study:
     settings: Mapping[str, Any]
     text: str
     analyses: tuple[Choice, ...] = ()
+
+    @property
+    def scored(self) -> dict[str, Task]:
+        """The tasks whose scores are reported."""
+        return {name: task for name, task in self.tasks.items() if task.report != UNSCORED}
 
     def places(self, data: Path | None) -> Places:
         """Where this study's data may be."""

@@ -12,6 +12,7 @@ import numpy as np
 from manyheads import registry
 from manyheads.core.content_hash import content_hash
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.text_checks import column_problems
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Table, derived_seed
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits
@@ -188,13 +189,23 @@ def _problems_of(
     :raises ValueError: If there cannot be such a head.
     """
     checks = registry.checks("heads", task.head.name, code)
-    if not checks.told:
-        head: Any = registry.load("heads", task.head.name, code)
-        return head(8, labels, **task.head.settings).problems
+    columns, gold = (registry.constant("heads", task.head.name, key, code) for key in ("columns", "gold"))
     settings = registry.describe("heads", task.head.name, code).resolved(task.head.settings)
+    head = None if checks.told else head_of(task, labels, code)
     if problem := checks.unfit(labels, settings):
         raise ValueError(problem)
-    return lambda table, where: checks.problems(table, settings, where)
+
+    def asked(table: Table, where: str) -> list[Problem]:
+        found = column_problems(table, columns, gold, where)
+        return found or (head.problems(table, where) if head else checks.problems(table, settings, where))
+
+    return asked
+
+
+def head_of(task: Task, labels: Sequence[str] | None, code: Path | None) -> Any:
+    """A task's head, small and untrained: to be asked, not to answer."""
+    head_class: Any = registry.load("heads", task.head.name, code)
+    return head_class(8, labels, **task.head.settings)
 
 
 def _selection_examples(study: Study) -> int:

@@ -14,6 +14,7 @@ import torch
 from torch.nn.functional import linear
 
 from manyheads.core.matmul import faster_by_onednn, product
+from manyheads.core.plain import plain
 
 
 def fingerprint(precision: str) -> dict[str, Any]:
@@ -29,6 +30,7 @@ def fingerprint(precision: str) -> dict[str, Any]:
         "precision": precision,
         "processor": _processor(),
         "cores": os.cpu_count(),
+        **({"plain": True} if plain() else {}),
     }
 
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from manyheads import registry
-from manyheads.core.encoder_info import one_state, too_long
+from manyheads.core.encoder_info import not_by_layer, one_state, too_long
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.tensors import Batch, Tokens, padding_for
+from manyheads.core.tensors import Batch, Tokens
 from manyheads.core.values import Places, Tokenizer, derived_seed
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
@@ -70,8 +70,10 @@ class MultiTaskModel(nn.Module):
         Operations count real tokens only: one forward pass, and twice as much for the backward pass (Kaplan et al.,
         "Scaling Laws for Neural Language Models", 2020, section 2.1). Heads, which cost next to nothing, are left out.
         """
+        encoder = self.sharing.encoders()[0]
         padding = sum(
-            padding_for(sum(sum(one.lengths) for one in group.values())) for group in self._passes(step, separate)
+            encoder.padding([length for one in group.values() for length in one.lengths])
+            for group in self._passes(step, separate)
         )
         lengths = [length for batch in step.values() for length in batch.tokens.lengths]
         return padding, 3 * sum(encoder.flops(lengths) for encoder in self.sharing.encoders())
@@ -160,6 +162,8 @@ def build_model(
     if not first.per_token:
         wanting = [f"tasks.{task}.head" for task, head in heads.items() if head.per_token]
         problems += one_state(wanted["name"], [*wanting, *(["sharing"] if sharing_class.per_token else [])])
+    if sharing_class.by_layer:
+        problems += not_by_layer(first.whole, specification["sharing"]["name"])
     if problems:
         raise StudyError(problems)
     with _seeded(derived_seed(seed, "sharing")):
@@ -196,8 +200,15 @@ def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
 
 def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
     """Refuse a configuration that declares more than the weights hold, before memory is taken for it."""
+    # DistilBERT calls the sizes otherwise.
     width, inner, depth, words = (
-        config.get(key, 0) for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size")
+        config.get(key, config.get(other, 0))
+        for key, other in [
+            ("hidden_size", "dim"),
+            ("intermediate_size", "hidden_dim"),
+            ("num_hidden_layers", "n_layers"),
+            ("vocab_size", ""),
+        ]
     )
     declared = words * width + depth * (4 * width * width + 2 * width * inner)
     held = sum((folder / name).stat().st_size for name in (WEIGHTS, HEADS) if (folder / name).is_file())

@@ -204,7 +204,8 @@ def _scored(
             result["metrics"][task] = {"headline": head.metric, "kinds": kinds, "split": given.split}
             result["official"][task] = head.official(answers, gold)
             written = folder / "predictions" / f"{task}.jsonl"
-            result["files"][f"predictions/{task}.jsonl"] = write_predictions(written, answers, gold, measures)
+            files = write_predictions(written, answers, gold, head.gold, measures)
+            result["files"][f"predictions/{task}.jsonl"] = files
         truncated = sum(split["truncated"] for split in lost.values())
         warnings = [*given.summary["warnings"], *_unread(task, lost)]
         result["data"][task] = {**given.summary, "truncated": truncated, "encoding": lost, "warnings": warnings}

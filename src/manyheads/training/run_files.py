@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.core.atomic_files import flush_folder, halted, write_whole
-from manyheads.core.values import GOLD, Measure
+from manyheads.core.values import Answer, Example, Measure
 from manyheads.core.version import __version__
 from manyheads.study.steps import Run
 
@@ -44,17 +44,23 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def write_predictions(
-    path: Path, answers: Sequence[Mapping[str, Any]], gold: Sequence[Mapping[str, Any]], measures: Mapping[str, Measure]
+    path: Path,
+    answers: Sequence[Answer],
+    examples: Sequence[Example],
+    gold: Sequence[str],
+    measures: Mapping[str, Measure],
 ) -> dict[str, Any]:
     """Write each example's answer, a line, and what each metric is computed from.
 
+    :param gold: The columns that say what is right; of several, a line has a table of them.
     :returns: The file's size and SHA-256, for the record.
     """
     items = {name: measure.items.tolist() for name, measure in measures.items()}
     hashed, size = hashlib.sha256(), 0
     with path.open("wb") as file:
-        for index, (answer, row) in enumerate(zip(answers, gold, strict=True)):
-            line = {"id": row["id"], **answer, "gold": next((row[name] for name in GOLD if name in row), None)}
+        for index, (answer, row) in enumerate(zip(answers, examples, strict=True)):
+            right = {name: row.get(name) for name in gold} if len(gold) > 1 else row.get(gold[0])
+            line = {"id": row["id"], **answer, "gold": right}
             line |= {"cluster": row["cluster"]} if "cluster" in row else {}
             line["items"] = {name: values[index] for name, values in items.items()}
             content = (json.dumps(line, ensure_ascii=False) + "\n").encode()

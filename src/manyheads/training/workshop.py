@@ -14,7 +14,7 @@ from typing import Any
 from manyheads import registry
 from manyheads.core.content_hash import content_hash
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import GOLD, Places, Table, Tokenizer
+from manyheads.core.values import Places, Table, Tokenizer
 from manyheads.data import columns
 from manyheads.data.batches import encoded_blocks, read_columns, truncated, unknown_share
 from manyheads.data.columns import Examples
@@ -26,7 +26,7 @@ from manyheads.study.tasks import BLOCK, TaskData, examples
 from manyheads.training.model import MultiTaskModel
 
 HERE = Path(__file__).parents[1]
-FORMAT = 1
+FORMAT = 2
 """Part of every key; raised when entries of the token cache are to be read by nobody any more."""
 Advance = Callable[[str, int, int], None]
 """Called while tokenising with what is tokenised, how many examples are done, and how many there are."""
@@ -198,7 +198,7 @@ class Workshop:
 
 def _texts(head: Head, table: Table) -> Iterator[str]:
     """Every text of a split that its head reads, row by row, a block of rows in memory at a time."""
-    names = [name for name in read_columns(head, table) if name not in ("id", *GOLD)]
+    names = [name for name in read_columns(head, table) if name in head.asked]
     rows = table.rows.select_columns(names)
     for at in range(0, len(rows), BLOCK):
         for column in rows[at : at + BLOCK].values():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "scaling.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "scaling.py"
 SPEC = importlib.util.spec_from_file_location("scaling", SCRIPT)
 scaling = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(scaling)
@@ -40,6 +40,7 @@ def test_tables_are_the_same_each_time_and_as_long_as_asked(tmp_path):
     assert sum(lengths) / 400 == pytest.approx(12, abs=4 * math.sqrt(12 / 400))
 
 
+@pytest.mark.slow
 def test_a_small_run_measures_every_stage(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scaling, "QUICK_SIZES", (60, 120))
     monkeypatch.setattr(scaling, "QUICK_TASKS", (1,))

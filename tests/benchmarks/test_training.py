@@ -1,4 +1,4 @@
-"""The benchmarks of training and answering run, count what they say they count, and compare like with like."""
+"""The benchmark of training counts what it says it counts, and compares like with like."""
 
 import importlib
 import json
@@ -6,34 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import checkpoints
-import inference
-import machine_and_table
 import pytest
-import speed_page
-import torch
 import training_contestants as contestants
-from transformers import BertConfig, BertModel
 
 import training
-from manyheads.encoders._tokenizer import PretrainedTokenizer
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SIZES = {"sst2": 20, "mnli": 10, "squad": 3}
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory, minilm) -> str:
-    """As `tiny`, for texts as long as those of the benchmarks."""
-    folder = tmp_path_factory.mktemp("small")
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(**shape, max_position_embeddings=384)).save_pretrained(folder)
-    PretrainedTokenizer(minilm).save(folder)
-    return str(folder)
-
-
-# ---- training ----
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +115,7 @@ def test_rounds_take_turns_and_the_slowest_stops_early(monkeypatch, tmp_path):
     assert [len(rounds) for rounds in found["results"]["rounds"].values()] == [3, 3, 3, 3, 2]
 
 
+@pytest.mark.slow
 def test_a_contestant_runs_by_itself(hub, small, tmp_path):
     """As the benchmark starts it: a fresh process, one line of JSON."""
     given = ["manyheads", "--precision", "bf16", "--share", "0.01", "--hub", str(hub), "--peers", str(tmp_path)]
@@ -167,98 +147,3 @@ def test_the_handwritten_loop_gets_the_same_examples(hub, small, counted, monkey
     assert found["computed"] == sum(seen) and found["examples"] == 33
     # None of these contexts is longer than the limit, so that windows make no difference.
     assert found["tokens"] == counted["tokens"]
-
-
-# ---- answering ----
-
-
-def test_all_ways_of_answering_agree(hub, small):
-    given = inference.texts(23, hub)
-    assert len(given) == 23
-    timed = inference.contestants(given, "fp32", small)
-    for found in timed.values():
-        answered = {name: do() for name, do in found.items()}
-        assert all(len(labels) == 23 for each in answered.values() for labels in each)
-        together = answered[inference.ONE_PASS]
-        assert len({tuple(labels) for labels in together}) > 1  # four heads, not one four times
-        assert answered[inference.ONE_HEAD] == together[:1]
-        assert answered[inference.FOUR] == together == answered[inference.THEIRS]
-
-
-def test_texts_without_the_datasets(tmp_path):
-    assert len(set(inference.texts(30, tmp_path / "none"))) > 20
-
-
-def test_a_quick_run_writes_every_figure(small, hub, tmp_path, monkeypatch, capsys):
-    path = tmp_path / "inference.json"
-    monkeypatch.setattr(
-        sys, "argv", ["inference.py", "--quick", "--hub", str(hub), "--encoder", small, "--json", str(path)]
-    )
-    inference.main()
-    found = json.loads(path.read_text("utf-8"))["results"]["fp32"]
-    assert {kind: len(names) for kind, names in found["seconds"].items()} == {"tokens": 4, "texts": 5}
-    assert all(len(rounds) == 1 and rounds[0] > 0 for names in found["seconds"].values() for rounds in names.values())
-    assert set(found["agreement"].values()) == {1.0}
-    assert "| manyheads, 4 heads in one pass | fp32 |" in capsys.readouterr().out
-
-
-def test_the_table_of_answering_by_hand():
-    seconds = {inference.ONE_HEAD: [1.0, 9.0, 2.0], inference.ONE_PASS: [2.2], inference.FOUR: [8.8]}
-    results = {"bf16": {"texts": 4, "seconds": {"tokens": seconds, "texts": seconds}, "agreement": {"all": 0.75}}}
-    shown = inference.report(results)
-    assert f"| {inference.ONE_PASS} | bf16 | 2,200 | 1.10 | 4.00 | 2,200 | 1.10 | 4.00 |" in shown
-    assert "4 texts. At least 75.00 %" in shown
-
-
-# ---- the page ----
-
-
-def figures_of(results):
-    machine = {"processor": "A Chip", "cores": 2, "memory_bytes": 3 * 2**30, "threads": 1, "versions": {"torch": "9"}}
-    return json.dumps({"date": "2026-01-02", "command": "python x", "machine": machine, "results": results})
-
-
-def test_figures_go_between_their_marks_and_nothing_else_changes(tmp_path):
-    page = (ROOT / "docs/results/speed.md").read_text("utf-8")
-    empty = speed_page.filled(page, tmp_path)
-    seconds = {inference.ONE_HEAD: [1.0], inference.ONE_PASS: [1.0], inference.FOUR: [4.0]}
-    results = {"fp32": {"texts": 4, "seconds": {"tokens": seconds, "texts": seconds}, "agreement": {"all": 1.0}}}
-    (tmp_path / "inference.json").write_text(figures_of(results), encoding="utf-8")
-    filled = speed_page.filled(empty, tmp_path)
-    source = "2026-01-02, `python x`, A Chip, 2 cores, 3 GiB of memory, 1 thread; torch 9."
-    expected = f"<!-- inference: figures -->\n\n{source}\n\n{inference.report(results)}\n\n<!-- inference: end -->"
-    assert filled == empty.replace("<!-- inference: figures -->\n<!-- inference: end -->", expected) != empty
-    assert speed_page.filled(filled, tmp_path) == filled
-    (tmp_path / "inference.json").unlink()
-    assert speed_page.filled(filled, tmp_path) == empty
-
-
-def test_a_page_without_marks_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="training: figures"):
-        speed_page.filled("# Speed", tmp_path)
-
-
-def test_the_page_shows_the_figures_that_are_kept():
-    page = ROOT / "docs/results/speed.md"
-    if (page.with_suffix("") / "gradient_methods.json").is_file():
-        pytest.importorskip("torchjd", reason="its table is made by its benchmark, which needs the extra `methods`")
-    assert speed_page.filled(page.read_text("utf-8"), page.with_suffix("")) == page.read_text("utf-8")
-
-
-def test_a_table_by_hand():
-    assert (
-        machine_and_table.table(["a", ""], [[1, None], ["x", 2.5]]) == "| a |  |\n| --- | --- |\n| 1 |  |\n| x | 2.5 |"
-    )
-
-
-def test_the_command_can_be_typed_again(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["/somewhere/training.py", "--only", "by hand, bf16"])
-    assert machine_and_table.command() == "python benchmarks/training.py --only 'by hand, bf16'"
-
-
-def test_a_checkpoint_of_the_quickstart_is_timed(tmp_path):
-    found = checkpoints.measured(tmp_path, layers=1, steps=4, every=2)
-    assert found["saves"] == 2 and 0 < found["median"] <= found["most"]
-    # Weights, and two moments for each of them that is trained; words that no review holds are not.
-    assert found["bytes"] > 3 * 4 * 1_700_000
-    assert found["share"] == pytest.approx(found["median"] / 600)

@@ -1,4 +1,4 @@
-"""The note of an encoded example (see `values.Encoded`) as bytes and back, without pickle."""
+"""The metadata of an encoded example (see `values.Encoded`) as bytes and back, without pickle."""
 
 import json
 from typing import Any
@@ -9,12 +9,12 @@ ARRAY = "\0array"
 """Stands in the JSON where an array was; what it holds follows behind the JSON."""
 
 
-def packed(note: Any) -> bytes | None:
-    """A note as bytes: its length as JSON in four bytes, JSON, and the arrays that the JSON mentions.
+def packed(metadata: Any) -> bytes | None:
+    """Metadata as bytes: its length as JSON in four bytes, JSON, and the arrays that the JSON mentions.
 
     :raises TypeError: If it holds something else than plain JSON values and arrays of numbers.
     """
-    if note is None:
+    if metadata is None:
         return None
     arrays: list[np.ndarray] = []
 
@@ -23,16 +23,16 @@ def packed(note: Any) -> bytes | None:
             return value.item()
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
             kind = type(value).__name__
-            raise TypeError(f"a note may hold plain JSON values and arrays of numbers. Found one of type {kind}")
+            raise TypeError(f"metadata may hold plain JSON values and arrays of numbers. Found one of type {kind}")
         arrays.append(value)
         return {ARRAY: [value.dtype.str, list(value.shape)]}
 
-    text = json.dumps(note, ensure_ascii=False, default=mentioned).encode("utf-8", "surrogatepass")
+    text = json.dumps(metadata, ensure_ascii=False, default=mentioned).encode("utf-8", "surrogatepass")
     return b"".join([len(text).to_bytes(4, "little"), text, *(array.tobytes() for array in arrays)])
 
 
 def unpacked(content: Any) -> Any:
-    """A note from its bytes (anything with a buffer); None from None."""
+    """Metadata from its bytes (anything with a buffer); None from None."""
     if content is None:
         return None
     view = memoryview(content)
