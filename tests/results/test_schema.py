@@ -36,7 +36,7 @@ def test_results_of_format_1_are_read(folder):
 @pytest.mark.parametrize("version", [0, 3, "2", None, [], 1, True])
 def test_another_format_is_refused_by_its_name(tmp_path, version):
     (tmp_path / "results.json").write_text(json.dumps({"format": version}))
-    with pytest.raises(StudyError, match="its format is not one that this version reads, 1 or 2. Found format "):
+    with pytest.raises(StudyError, match=r"its format is not one that this version reads, 1 or 2\. Found format "):
         read_results(tmp_path)
 
 
