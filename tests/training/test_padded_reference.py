@@ -110,6 +110,7 @@ def reference(model, data, steps, tiny) -> list[dict[str, float]]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tasks", [*([head] for head in HEADS), list(HEADS)], ids=lambda tasks: "+".join(tasks))
 def test_fifty_steps_lose_what_the_padded_computation_loses(tiny, tasks):
     tables = {task: table(tiny, task) for task in tasks}

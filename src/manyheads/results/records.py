@@ -12,8 +12,12 @@ import numpy as np
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import too_deep
 from manyheads.results import schema
+from manyheads.results.outline import StudyOutline
+from manyheads.results.schema import Status
 
-FINISHED, FAILED, MISSING = STATUSES = ("finished", "failed", "missing")
+FINISHED: Status = "finished"
+FAILED: Status = "failed"
+MISSING: Status = "missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Record:
     seed: int
     task: str | None
     path: str
-    status: str
+    status: Status
     reason: str | None
     content: Mapping[str, Any]
 
@@ -48,17 +52,17 @@ class Answers:
     items: Mapping[str, np.ndarray]
 
 
-def read_records(out: Path, plan: Mapping[str, Any]) -> list[Record]:
-    """Every run of the plan, arm by arm, whether it has a record or not."""
+def read_records(out: Path, study: StudyOutline) -> list[Record]:
+    """Every planned run, arm by arm, whether it has a record or not."""
     return [
-        _record(out, arm, planned["seed"], planned.get("task"), planned["path"])
-        for arm, about in plan["arms"].items()
-        for planned in about["runs"]
+        _record(out, name, planned.seed, planned.task, planned.path)
+        for name, arm in study.arms.items()
+        for planned in arm.runs
     ]
 
 
 def _record(out: Path, arm: str, seed: int, task: str | None, path: str) -> Record:
-    def lost(status: str, reason: str, content: Mapping[str, Any]) -> Record:
+    def lost(status: Status, reason: str, content: Mapping[str, Any]) -> Record:
         return Record(arm, seed, task, path, status, reason, content)
 
     file = out / path / "record.json"

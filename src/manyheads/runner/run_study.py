@@ -4,16 +4,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from manyheads.core.atomic_files import links_below, room, write_whole
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.version import __version__
 from manyheads.data.token_cache import default_folder
 from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline, TaskOutline
 from manyheads.results.records import read_records
-from manyheads.results.schema import Results
+from manyheads.results.schema import StudyResults, Sweep
 from manyheads.runner.analyses import FIGURES, FOLDER, analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.lock import Lock
@@ -34,13 +33,13 @@ from manyheads.training.workshop import Workshop
 def conduct(
     path: Path, out: Path | None, data: Path | None, code: Path | None, *,
     workers: int, fresh: bool, progress: Progress, retry_failed: bool = False, hung_after: float = HUNG,
-) -> tuple[dict[str, Any], Path, list[dict[str, Any]]]:  # fmt: skip
+) -> tuple[StudyResults, Path]:  # fmt: skip
     """Run a study to its end. Several commands may do so at once; they share the work.
 
     :param workers: How many processes do runs; with 0, this one does.
     :param retry_failed: Do the runs again that failed before; without, they stay failed.
     :param hung_after: Seconds without a sign of life after which a run has failed.
-    :returns: The results, the folder they are in, and the runs that failed (`arm`, `seed`, `task`, `reason`).
+    :returns: The results, and the folder they are in.
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
     :raises HaltedError: If the disk takes no more; what was done is kept.
     """
@@ -50,8 +49,8 @@ def conduct(
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
     workshop = Workshop(study, tasks, data, code, folder=default_folder(), say=progress.say)
-    plan = comparison_plan(study, tasks)
-    state = state_of(workshop, out, plan)
+    outline = study_outline(study, tasks)
+    state = state_of(workshop, out, outline)
     for run in state.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
     jobs = state.jobs(retry_failed)
@@ -71,20 +70,20 @@ def conduct(
         if record["status"] == "failed":
             progress.say(f"{record['arm']}/{record['seed']}: failed: {record['reason']}")
     with Lock(out / LOCK, wait=True):
-        state_of(workshop, out, plan)  # runs of other commands are of this study too
+        state_of(workshop, out, outline)  # runs of other commands are of this study too
         progress.say("comparing")
-        results = compare(out, plan)
+        results = compare(out, outline)
         if study.analyses:
             _refuse_links(out, [FOLDER, FIGURES])
-            known = RunsOnDisk(out, study, tasks, Results.model_validate(results), read_records(out, plan), code)
+            known = RunsOnDisk(out, study, tasks, results, read_records(out, outline), code)
             found = analyse(study.analyses, known, code, progress.say)
-            results["analyses"] = [one.model_dump(mode="json") for one in found]
+            results = results.model_copy(update={"analyses": found})
             write_results(out, results)
         present(results, out)
-    return results, out, results["failed"]
+    return results, out
 
 
-def present(results: Mapping[str, Any], out: Path) -> None:
+def present(results: StudyResults, out: Path) -> None:
     """Write tables, figures and the report.
 
     :raises StudyError: If their folders are links.
@@ -168,29 +167,37 @@ def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int, say: Ca
     return models + max(1, workers) * (checkpoint.KEPT + 1) * 3 * max(sizes.values(), default=0)
 
 
-def comparison_plan(study: Study, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
-    """What the comparison must know of a study, as plain values."""
-    arms = {}
-    for name, arm in study.arms.items():
-        arms[name] = {
-            "label": arm.label,
-            "description": arm.description,
-            "models": "one per task" if arm.alone else "joint",
-            "tasks": list(arm.tasks),
-            "sweep": {"key": arm.sweep[0], "value": arm.sweep[1]} if arm.sweep else None,
-            "settings": dict(arm.differs),
-            "runs": [
-                {"seed": run.seed, "task": run.task, "path": run.path} for run in runs(study) if run.arm.name == name
-            ],
-        }
-    return {
-        "version": __version__,
-        "name": study.name,
-        "question": study.question,
-        "command": f"manyheads run {study.path}",
-        "baseline": study.baseline,
-        "seeds": list(study.seeds),
-        "settings": study.settings,
-        "tasks": {name: task.summary for name, task in tasks.items() if task.reported is not None},
-        "arms": arms,
-    }
+def study_outline(study: Study, tasks: Mapping[str, TaskData]) -> StudyOutline:
+    """What the comparison is told of a study."""
+    scored = {name: task.summary for name, task in tasks.items() if task.reported is not None}
+    return StudyOutline(
+        name=study.name,
+        question=study.question,
+        command=f"manyheads run {study.path}",
+        baseline=study.baseline,
+        seeds=study.seeds,
+        settings=study.settings,
+        tasks={
+            name: TaskOutline(
+                head=about["head"],
+                dataset=about["dataset"],
+                train=about["train"],
+                dropped=about["dropped"],
+                warnings=about["warnings"],
+                hash=about["hash"],
+            )
+            for name, about in scored.items()
+        },
+        arms={
+            name: ArmOutline(
+                tasks=list(arm.tasks),
+                runs=[PlannedRun(run.seed, run.task, run.path) for run in runs(study) if run.arm.name == name],
+                models="one per task" if arm.alone else "joint",
+                label=arm.label,
+                description=arm.description,
+                sweep=Sweep(key=arm.sweep[0], value=arm.sweep[1]) if arm.sweep else None,
+                settings=dict(arm.differs),
+            )
+            for name, arm in study.arms.items()
+        },
+    )

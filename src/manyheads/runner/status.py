@@ -8,6 +8,7 @@ from typing import Any
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.version import __version__
+from manyheads.results.outline import StudyOutline
 from manyheads.results.records import FAILED, FINISHED, read_records
 from manyheads.runner.pool import Job
 from manyheads.study.steps import Run, runs
@@ -42,7 +43,7 @@ class State:
         return text + (left if self.failed and not retry_failed else "")
 
 
-def state_of(workshop: Workshop, out: Path, plan: Mapping[str, Any]) -> State:
+def state_of(workshop: Workshop, out: Path, study: StudyOutline) -> State:
     """What has become of each run.
 
     :raises StudyError: If a finished run, or one that would go on from its checkpoint, is of other settings, another
@@ -52,7 +53,7 @@ def state_of(workshop: Workshop, out: Path, plan: Mapping[str, Any]) -> State:
     state = State([], [], [], [])
     # Before the records are read: what comes later is another command's.
     seen = {run.path: mark(out / run.path) for run in runs(workshop.study)}
-    records = {record.path: record for record in read_records(out, plan)}
+    records = {record.path: record for record in read_records(out, study)}
     for run in runs(workshop.study):
         folder = out / run.path
         record = records[run.path]
