@@ -237,7 +237,8 @@ def test_sharing_that_calls_layers_is_refused_by_name(kind, folders, tables):
     )
 
 
-def test_check_and_run_refuse_and_say_the_same(folders, tmp_path):
+def test_check_and_run_refuse_and_say_the_same(folders, tmp_path, monkeypatch):
+    monkeypatch.delenv("MANYHEADS_PLAIN", raising=False)
     path = tmp_path / "study.toml"
     text = STUDY.format(tiny=folders["distilbert"]).replace("max_length = 96", "max_length = 60")
     text = text.replace("seeds    = [1, 2]", "seeds = [1]").replace("steps = 6", "steps = 1")
