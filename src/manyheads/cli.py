@@ -16,7 +16,7 @@ import typer
 
 from manyheads import registry
 from manyheads.core.atomic_files import HaltedError, halted, halting
-from manyheads.core.problems import Problem, StudyError
+from manyheads.core.problems import Problem, StudyError, among
 from manyheads.core.version import __version__
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
@@ -149,9 +149,7 @@ def list_(
     """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; of one family, settings too."""
     with _problems_shown(False):
         if family and family not in registry.FAMILIES:
-            raise StudyError(
-                [Problem("list", f'there is no family "{family}"', "", registry.close(family, registry.FAMILIES))]
-            )
+            raise StudyError([Problem("list", f'there is no family "{family}"', "", among(family, registry.FAMILIES))])
         for each in [family] if family else registry.FAMILIES:
             members = [registry.describe(each, name, code) for name in registry.names(each, code)]
             print(f"{each}" if members else f"{each}: none yet")
@@ -159,7 +157,7 @@ def list_(
                 print(f"  {entry.name:<28} {entry.summary}")
                 for setting in entry.settings if family else ():
                     needed = "required" if setting.default is registry.REQUIRED else f"= {setting.default!r}"
-                    print(f"      {setting.name}: {setting.annotation} {needed}")
+                    print(f"      {setting.name}: {setting.kind} {needed}")
 
 
 @app.command()
