@@ -22,7 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 TOOLS = {"pytest-xdist", "ruff", "pyright", "hatchling", "quadprog", "qpsolvers"}
 """What developers need without an import of ours."""
-SOON = {"filelock", "jinja2"}
+SOON = {"filelock", "jinja2", "scikit-learn"}
 """Declared by the time that they are imported."""
 PEERS = {"accelerate", "peft", "tasknet"}
 """What only the peers of a benchmark import, from a folder of their own (benchmarks/peers.txt)."""

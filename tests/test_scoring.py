@@ -244,3 +244,57 @@ def test_an_unknown_head_names_the_known(tmp_path):
 def test_scoring_needs_no_torch():
     code = "import sys, manyheads.scoring; assert not {'torch', 'transformers', 'datasets'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- A head that says nothing of how it is scored ----
+
+HEAD = """
+import numpy as np
+
+from manyheads.core.values import Measure
+from manyheads.heads import Head
+
+
+class Level(Head):
+    columns, gold, metric = ("text", "level"), ("level",), "distance"
+
+    def measures(self, predictions, gold):
+        pairs = (("level", gold), ("says", predictions))
+        places = [[self.labels.index(one[name]) for one in rows] for name, rows in pairs]
+        return {"distance": Measure("mean", np.abs(np.subtract(*places)).reshape(-1, 1).astype(float))}
+"""
+
+
+@pytest.fixture
+def code(tmp_path):
+    (tmp_path / "code" / "heads").mkdir(parents=True)
+    (tmp_path / "code" / "heads" / "level.py").write_text(HEAD)
+    return tmp_path / "code"
+
+
+def test_a_head_of_ones_own_is_scored_by_its_measures(tmp_path, code):
+    gold = lines({"id": "1", "level": "low"}, {"id": "2", "level": "high"})
+    found = lines({"id": "2", "says": "middle", "surely": 0.5}, {"id": 1, "says": "low"}, {"id": "3", "says": "?"})
+    paths = write(tmp_path, gold=gold, predictions=found)
+    totals = {"total": 2, "missing": 0, "unknown": 1}
+    # In alphabetical order high, low, middle are two apart; in their own, low, middle, high, one.
+    assert score_files("level", *paths, code=code) == {"distance": 1.0, **totals}
+    assert score_files("level", *paths, code=code, label=["low", "middle", "high"]) == {"distance": 0.5, **totals}
+
+
+def test_rows_that_such_a_head_cannot_score_are_told(tmp_path, code):
+    gold = lines({"id": "1", "level": "low"}, {"id": "2", "level": "high"})
+    (found,) = fails("level", *write(tmp_path, gold=gold, predictions=lines({"id": "1", "says": "low"})), code=code)
+    assert "a missing prediction has no score. Found 1 of 2 missing, such as '2'" in found
+    for row in ({"say": "low"}, {"says": 3}, {}):
+        rows = lines({"id": "1", "says": "low"}, {"id": "2", **row})
+        (found,) = fails("level", *write(tmp_path, gold=gold, predictions=rows), code=code)
+        assert "the rows are not what the head answers" in found
+    (found,) = fails("level", *write(tmp_path, gold=lines({"id": "1", "label": "low"}), predictions=gold), code=code)
+    assert 'gold.json:1: the line needs an id (a text) and "level"' in found
+
+
+def test_options_that_a_head_does_not_know_are_told(tmp_path):
+    good = lines({"id": "1", "label": "a"})
+    (found,) = fails("classification", *write(tmp_path, gold=good, predictions=good), label=["a"])
+    assert found == "--label: the head classification knows no label. Leave it out."

@@ -168,6 +168,7 @@ def logged(study_file, tmp_path):
     return tmp_path / "code", tmp_path / "log"
 
 
+@pytest.mark.slow
 def test_workers_find_what_the_first_process_has_tokenised(study_file, folder, tmp_path):
     code, log = logged(study_file, tmp_path)
     found = inputs_of(study_file, folder, code=code)
@@ -177,6 +178,7 @@ def test_workers_find_what_the_first_process_has_tokenised(study_file, folder, t
     assert sorted(log.read_text().split("\n")[:-1]) == [f"{os.getpid()} 200 None", f"{os.getpid()} 40 None"]
 
 
+@pytest.mark.slow
 def test_without_a_cache_each_worker_tokenises_on_its_own_threads(study_file, tmp_path):
     code, log = logged(study_file, tmp_path)
     found = inputs_of(study_file, None, code=code)
@@ -202,6 +204,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "started"), [(1, {0, 1}), (3, {3})])
 def test_the_tokenizer_starts_as_many_threads_as_a_worker_may_use(number, started, tiny):
     command = [sys.executable, "-c", THREADS, str(number), str(tiny)]

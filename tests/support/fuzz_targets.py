@@ -34,8 +34,10 @@ from manyheads.datasets.table import OwnTable
 from manyheads.heads.classification import Classification
 from manyheads.heads.multiple_choice import MultipleChoice
 from manyheads.report import html_page, plots, tables
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline
 from manyheads.results.reader import read_results
 from manyheads.results.records import cost, read_answers, read_records
+from manyheads.results.schema import RunResult
 from manyheads.scoring import score_files
 from manyheads.study.parser import read_study
 from manyheads.training import checkpoint
@@ -300,7 +302,7 @@ RECORD = {
         "flops": 1e6, "flops_per_second": 1e6, "peak_flops_per_second": 1e9,
     },
 }  # fmt: skip
-PLAN = {"arms": {"a": {"runs": [{"seed": 1, "path": "a/1"}]}}}
+OUTLINE = StudyOutline("s", "?", "", "a", [1], {}, {}, {"a": ArmOutline(["t"], [PlannedRun(1, None, "a/1")])})
 
 
 def _results(folder: Path, data: bytes) -> Any:
@@ -314,7 +316,7 @@ def _record(folder: Path, data: bytes) -> Any:
     (folder / "a/1/predictions").mkdir(parents=True, exist_ok=True)
     (folder / "a/1/record.json").write_bytes(data)
     (folder / "a/1/predictions/t.jsonl").write_bytes(_lines(ANSWERS))
-    runs = read_records(folder, PLAN)
+    runs = read_records(folder, OUTLINE)
     if runs[0].status != "finished":
         # A record that is damaged is a run without a result: said, and not raised.
         raise StudyError([Problem("record", runs[0].reason)])
@@ -329,10 +331,13 @@ STEPS = [
 ]  # fmt: skip
 
 
+RUN = RunResult(seed=1, task=None, status="finished", reason=None, path="joint/1")
+
+
 def _steps(folder: Path, data: bytes) -> Any:
     (folder / "joint/1").mkdir(parents=True, exist_ok=True)
     (folder / "joint/1/metrics.jsonl").write_bytes(data)
-    runs = {"joint": plots._runs(folder, [{"path": "joint/1", "status": "finished"}])}
+    runs = {"joint": plots._runs(folder, [RUN])}
     if not any(runs["joint"]):  # a damaged file is left out of the figures
         raise StudyError([Problem("metrics.jsonl", "no steps")])
     return [plots._curve(runs["joint"], task) for task in ("sst2", "mnli")], plots._seen(

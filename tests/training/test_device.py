@@ -19,6 +19,14 @@ def test_what_was_asked_for_is_kept(asked, monkeypatch):
     assert device.precision(asked) == asked
 
 
+def test_the_switch_is_told_apart_and_its_absence_is_as_before(monkeypatch):
+    monkeypatch.delenv("MANYHEADS_PLAIN", raising=False)
+    before = device.fingerprint("fp32")
+    assert "plain" not in before
+    monkeypatch.setenv("MANYHEADS_PLAIN", "1")
+    assert device.fingerprint("fp32") == before | {"plain": True}
+
+
 def test_the_peak_is_measured_once():
     first = device.peak_flops("fp32", seconds=0.01)
     assert first == device.peak_flops("fp32", seconds=0.01) > 1e8

@@ -128,15 +128,22 @@ class Head(nn.Module):
         return {}
 
     @classmethod
-    def score(cls, gold: Path, predictions: Path) -> Scores:
+    def score(cls, gold: Path, predictions: Path, *, label: Sequence[str] | None = None) -> Scores:
         """The metrics of a file of predictions that any program wrote, as `manyheads score` prints them.
 
         By default both files are JSON lines with an `id`, the gold file with the columns of `gold` beside it, the other
         with what `decode` answers; `measures` scores them. A head may read other files, and score what is missing.
 
+        :param label: The labels in their order, if it matters; by default those that occur, in alphabetical order.
         :raises StudyError: With everything in the files that cannot be read or scored.
         """
-        return score_rows(gold, predictions, cls.gold, lambda labels, *pair: cls(1, labels).measures(*pair))
+
+        def measures(
+            labels: list[str] | None, answers: Sequence[Answer], rows: Sequence[Example]
+        ) -> dict[str, Measure]:
+            return cls(1, label or labels).measures(answers, rows)
+
+        return score_rows(gold, predictions, cls.gold, measures)
 
     # ---- What a person reads ----
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import read_json_lines
-from manyheads.core.values import Example, Measure
+from manyheads.core.values import Answer, Example, Measure
 from manyheads.metrics import resampled
 
 LIMIT = 20
@@ -21,7 +21,7 @@ def score_rows(
     gold: Path,
     predictions: Path,
     columns: Sequence[str],
-    measures: Callable[[list[str] | None, Sequence[Example], Sequence[Example]], Mapping[str, Measure]],
+    measures: Callable[[list[str] | None, Sequence[Answer], Sequence[Example]], Mapping[str, Measure]],
 ) -> Scores:
     """The metrics of rows of JSON lines that are what a head answers; each gold row needs a prediction.
 
@@ -32,7 +32,7 @@ def score_rows(
     problems: list[Problem] = []
     golds, given = read_rows(gold, problems, columns), read_rows(predictions, problems)
     stop(problems or missing_problems(golds, given, predictions))
-    rows, answers = list(golds.values()), [given[name] for name in golds]
+    rows, answers = list(golds.values()), [dict(given[name]) for name in golds]
     said = [next((value for key, value in answer.items() if key != "id"), None) for answer in answers]
     try:
         found = measures(_texts([*(row[columns[0]] for row in rows), *said]), answers, rows)

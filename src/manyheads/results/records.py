@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import too_deep
+from manyheads.results.outline import StudyOutline
 from manyheads.results.run_record import (
     RECORD,
     Cost,
@@ -23,9 +24,11 @@ from manyheads.results.run_record import (
     in_this_format,
     model_of,
 )
-from manyheads.results.schema import unlike
+from manyheads.results.schema import Status, unlike
 
-FINISHED, FAILED, MISSING = STATUSES = ("finished", "failed", "missing")
+FINISHED: Status = "finished"
+FAILED: Status = "failed"
+MISSING: Status = "missing"
 _AGAIN = "Remove the run's folder and run the study again."
 LATER = "Use the version that wrote it, or another --out."
 
@@ -44,7 +47,7 @@ class Record:
     seed: int
     task: str | None
     path: str
-    status: str
+    status: Status
     reason: str | None
     content: RunRecord | None
 
@@ -68,27 +71,26 @@ class Answers:
     items: Mapping[str, np.ndarray]
 
 
-def read_records(out: Path, plan: Mapping[str, Any]) -> list[Record]:
-    """Every run of the plan, arm by arm, whether it has a record or not.
+def read_records(out: Path, study: StudyOutline) -> list[Record]:
+    """Every planned run, arm by arm, whether it has a record or not.
 
     :raises StudyError: If a later version wrote one of them, whose format is not known here.
     """
     found, problems = list[Record](), list[Problem]()
-    for arm, about in plan["arms"].items():
-        for planned in about["runs"]:
-            path = planned["path"]
+    for name, arm in study.arms.items():
+        for planned in arm.runs:
             try:
-                outcome = _outcome(out, path)
+                outcome = _outcome(out, planned.path)
             except FormatError as error:
-                problems.append(Problem(str(out / path / RECORD), str(error), "", LATER))
+                problems.append(Problem(str(out / planned.path / RECORD), str(error), "", LATER))
             else:
-                found.append(Record(arm, planned["seed"], planned.get("task"), path, *outcome))
+                found.append(Record(name, planned.seed, planned.task, planned.path, *outcome))
     if problems:
         raise StudyError(problems)
     return found
 
 
-def _outcome(out: Path, path: str) -> tuple[str, str | None, RunRecord | None]:
+def _outcome(out: Path, path: str) -> tuple[Status, str | None, RunRecord | None]:
     """Status, reason and record of the run in a folder."""
     file = out / path / RECORD
     if not file.is_file():

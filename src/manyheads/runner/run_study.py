@@ -4,18 +4,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from manyheads.core.atomic_files import links_below, room, write_whole
 from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.version import __version__
 from manyheads.data.token_cache import default_folder
 from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline, TaskOutline
 from manyheads.results.records import read_records
 from manyheads.results.run_record import FailedRecord, RunRecord
-from manyheads.results.schema import Results
+from manyheads.results.schema import StudyResults, Sweep
 from manyheads.runner.analyses import FIGURES, FOLDER, analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.pool import HUNG, in_processes
@@ -36,13 +35,13 @@ from manyheads.training.run import LOCK, run_once, specification
 def conduct(
     path: Path, out: Path | None, data: Path | None, code: Path | None, *,
     workers: int, fresh: bool, progress: Progress, retry_failed: bool = False, hung_after: float = HUNG,
-) -> tuple[dict[str, Any], Path, list[dict[str, Any]]]:  # fmt: skip
+) -> tuple[StudyResults, Path]:  # fmt: skip
     """Run a study to its end. Several commands may do so at once; they share the work.
 
     :param workers: How many processes do runs; with 0, this one does.
     :param retry_failed: Do the runs again that failed before; without, they stay failed.
     :param hung_after: Seconds without a sign of life after which a run has failed.
-    :returns: The results, the folder they are in, and the runs that failed (`arm`, `seed`, `task`, `reason`).
+    :returns: The results, and the folder they are in.
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
     :raises HaltedError: If the disk takes no more; what was done is kept.
     """
@@ -52,8 +51,8 @@ def conduct(
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
     inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
-    plan = comparison_plan(study, tasks)
-    status = study_status(inputs, out, plan)
+    outline = study_outline(study, tasks)
+    status = study_status(inputs, out, outline)
     for run in status.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
     waiting = status.to_do(retry_failed)
@@ -78,17 +77,17 @@ def conduct(
         if isinstance(record, FailedRecord):
             progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
     with locked(out / LOCK, wait=True):
-        study_status(inputs, out, plan)  # runs of other commands are of this study too
+        study_status(inputs, out, outline)  # runs of other commands are of this study too
         progress.say("comparing")
-        results = compare(out, plan)
+        results = compare(out, outline)
         if study.analyses:
             _refuse_links(out, [FOLDER, FIGURES])
-            known = RunsOnDisk(out, study, tasks, Results.model_validate(results), read_records(out, plan), code)
+            known = RunsOnDisk(out, study, tasks, results, read_records(out, outline), code)
             found = analyse(study.analyses, known, code, progress.say)
-            results["analyses"] = [one.model_dump(mode="json") for one in found]
+            results = results.model_copy(update={"analyses": found})
             write_results(out, results)
         present(results, out)
-    return results, out, results["failed"]
+    return results, out
 
 
 def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress) -> Iterator[RunRecord]:
@@ -102,7 +101,7 @@ def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: 
             yield record
 
 
-def present(results: Mapping[str, Any], out: Path) -> None:
+def present(results: StudyResults, out: Path) -> None:
     """Write tables, figures and the report.
 
     :raises StudyError: If their folders are links.
@@ -186,29 +185,37 @@ def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: C
     return models + max(1, workers) * (checkpoint.KEPT + 1) * 3 * max(sizes.values(), default=0)
 
 
-def comparison_plan(study: Study, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
-    """What the comparison must know of a study, as plain values."""
-    arms = {}
-    for name, arm in study.arms.items():
-        arms[name] = {
-            "label": arm.label,
-            "description": arm.description,
-            "models": "one per task" if arm.alone else "joint",
-            "tasks": list(arm.tasks),
-            "sweep": {"key": arm.sweep[0], "value": arm.sweep[1]} if arm.sweep else None,
-            "settings": dict(arm.differs),
-            "runs": [
-                {"seed": run.seed, "task": run.task, "path": run.path} for run in runs(study) if run.arm.name == name
-            ],
-        }
-    return {
-        "version": __version__,
-        "name": study.name,
-        "question": study.question,
-        "command": f"manyheads run {study.path}",
-        "baseline": study.baseline,
-        "seeds": list(study.seeds),
-        "settings": study.settings,
-        "tasks": {name: task.summary for name, task in tasks.items() if task.reported is not None},
-        "arms": arms,
-    }
+def study_outline(study: Study, tasks: Mapping[str, TaskData]) -> StudyOutline:
+    """What the comparison is told of a study."""
+    scored = {name: task.summary for name, task in tasks.items() if task.reported is not None}
+    return StudyOutline(
+        name=study.name,
+        question=study.question,
+        command=f"manyheads run {study.path}",
+        baseline=study.baseline,
+        seeds=study.seeds,
+        settings=study.settings,
+        tasks={
+            name: TaskOutline(
+                head=about["head"],
+                dataset=about["dataset"],
+                train=about["train"],
+                dropped=about["dropped"],
+                warnings=about["warnings"],
+                hash=about["hash"],
+            )
+            for name, about in scored.items()
+        },
+        arms={
+            name: ArmOutline(
+                tasks=list(arm.tasks),
+                runs=[PlannedRun(run.seed, run.task, run.path) for run in runs(study) if run.arm.name == name],
+                models="one per task" if arm.alone else "joint",
+                label=arm.label,
+                description=arm.description,
+                sweep=Sweep(key=arm.sweep[0], value=arm.sweep[1]) if arm.sweep else None,
+                settings=dict(arm.differs),
+            )
+            for name, arm in study.arms.items()
+        },
+    )

@@ -1,13 +1,12 @@
 """What has become of a study's runs, and whether they are of the study as it is now."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.results.outline import StudyOutline
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
 from manyheads.results.run_record import FailedRecord, FormatError, comparable, record_hash
 from manyheads.runner.queue import WaitingRun
@@ -42,7 +41,7 @@ class StudyStatus:
         return text + (left if self.failed and not retry_failed else "")
 
 
-def study_status(inputs: StudyInputs, out: Path, plan: Mapping[str, Any]) -> StudyStatus:
+def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> StudyStatus:
     """What has become of each run.
 
     :raises StudyError: If a finished run, or one that would go on from its checkpoint, is of other settings or other
@@ -52,7 +51,7 @@ def study_status(inputs: StudyInputs, out: Path, plan: Mapping[str, Any]) -> Stu
     status = StudyStatus()
     # Before the records are read: what comes later is another command's.
     seen = {run.path: record_hash(out / run.path) for run in runs(inputs.study)}
-    records = {record.path: record for record in read_records(out, plan)}
+    records = {record.path: record for record in read_records(out, outline)}
     for run in runs(inputs.study):
         record, folder = records[run.path], out / run.path
         if record.status == FINISHED:
