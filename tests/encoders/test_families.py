@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from manyheads.training.workshop import Workshop
 from tiny_encoders import FAMILIES, SIZES, make_family
 from torch.testing import assert_close
 from transformers import AutoModel, AutoTokenizer
@@ -32,7 +33,6 @@ from manyheads.study.tasks import read_tasks
 from manyheads.training.loop import train
 from manyheads.training.model import MultiTaskModel, build_model, open_model
 from manyheads.training.optimizer import optimizer_for
-from manyheads.training.workshop import Workshop
 
 TEXTS = ["The ferry sails at noon.", "A naïve fox: 東京 [SEP] <s>, then  two spaces\nand a line.", "", "  Soup 12"]
 HEADS = {"food": ("food_sentiment", "classification", 48), "asked": ("questions", "span", 60)}
