@@ -174,7 +174,8 @@ def test_the_same_answers_are_no_difference(folder):
                 (folder.out / f"alone/{seed}/{task}/predictions/{task}.jsonl").read_bytes()
             )
     found = one(folder.compare(), "comparisons", task="squad")
-    assert (found["verdict"], found["difference"], found["missable"]) == ("no difference", 0.0, 0.0)
+    assert (found["verdict"], found["difference"]) == ("no difference", 0.0)
+    assert found["missable"] == pytest.approx(0, abs=1e-12)  # sums of the resampled, which round
 
 
 def test_cost_is_summed_over_the_models_of_a_seed_and_averaged_over_seeds(folder):
