@@ -105,7 +105,7 @@ def test_what_the_source_tells_is_not_loaded(tmp_path):
 
 
 def test_an_extra_that_a_method_needs_is_missed_without_loading_it(monkeypatch):
-    assert registry.checks("weighting", "pcgrad") is None
+    assert registry.checks("weighting", "pcgrad").problems(["a"], {}, "w") == []
     monkeypatch.setitem(sys.modules, "torchjd", None)
     with pytest.raises(StudyError, match=r"weighting: pcgrad: needs the package torchjd.*manyheads\[methods\]"):
         registry.checks("weighting", "pcgrad")

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from manyheads import registry
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError, among, shown
 from manyheads.core.text_checks import encodes
 from manyheads.core.values import Answer, Example, Pieces, Tokenizer
 from manyheads.heads import Head
@@ -58,7 +57,7 @@ def replies(model: MultiTaskModel, tasks: Sequence[str], questions: Iterable[Any
 def _check_tasks(model: MultiTaskModel, tasks: Sequence[str], where: str) -> None:
     for task in tasks:
         if task not in model.tasks:
-            raise StudyError([Problem(where, f'the model has no task "{task}"', "", registry.close(task, model.tasks))])
+            raise StudyError([Problem(where, f'the model has no task "{task}"', "", among(task, model.tasks))])
     if not tasks:
         raise StudyError([Problem(where, "name at least one task", "", f"There are: {', '.join(model.tasks)}.")])
 

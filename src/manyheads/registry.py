@@ -5,23 +5,30 @@ are the keyword-only arguments of its constructor. To answer what there is and w
 run, so that a list costs no import; `load` imports just the file asked for.
 
 A method of ours imports torch, which takes seconds; `manyheads check` does without. What a class says in one word
-(`needs_scores = True`) is read from its source as well (`constant`). What needs code is in a companion, the file
+(`needs_scores = True`) is read from its source as well (`constant`), and so are the types of its settings, ranges
+included (`core/settings.py`). What needs code, because data or files are looked at, is in a companion: the file
 `_<name>_checks.py` beside the method, which imports nothing of its own family (`checks`). The method imports it too.
 """
 
 import ast
-import difflib
 import importlib
 import importlib.util
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from manyheads.core.problems import Problem, StudyError
+import annotated_types
+
+from manyheads.core import settings
+from manyheads.core.encoder_info import EncoderInfo
+from manyheads.core.problems import Problem, StudyError, among
+from manyheads.core.values import Places
 
 FAMILIES = ("datasets", "encoders", "heads", "sampling", "sharing", "weighting", "penalties", "analyses")
 HERE = Path(__file__).parent
@@ -34,9 +41,12 @@ CODE = object()
 _TOLD = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass)
 """What a class body may hold to be understood without being run."""
 _ANNOTATIONS: dict[str, Any] = {
-    "Any": Any, "Literal": Literal, "Mapping": Mapping, "Sequence": Sequence,
-    **{kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict)},
-}  # fmt: skip
+    **{kind.__name__: kind for kind in (bool, int, float, str, list, tuple, dict, Mapping, Sequence)},
+    **{name: getattr(typing, name) for name in ("Annotated", "Any", "Literal")},
+    **{name: getattr(annotated_types, name) for name in ("Gt", "Ge", "Lt", "Le", "MinLen", "MaxLen", "Len")},
+    **{name: getattr(settings, name) for name in settings.TYPES},
+}
+"""What an annotation may name to be understood. What of this it calls makes a note on a type, and does nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +56,20 @@ class Setting:
     name: str
     annotation: str
     default: Any
+    about: str
+    """What the class says of it."""
 
     @property
     def type(self) -> Any:
-        """The annotation as a type that pydantic can check a value against; anything, where it names other types."""
+        """The annotation as a type that a value can be checked against; anything, where it names other types."""
         with suppress(LookupError, TypeError):
             return _type(ast.parse(self.annotation, mode="eval").body)
         return Any
+
+    @property
+    def kind(self) -> str:
+        """The type as a person reads it, with its range."""
+        return settings.in_words(self.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +94,46 @@ class Entry:
         """True if it comes from a `--code` folder."""
         return not self.path.is_relative_to(HERE)
 
+    def problems(self, given: Mapping[str, Any], where: str, **context: Any) -> list[Problem]:
+        """What is wrong with settings that stand at `where`, as far as their names and types tell.
+
+        :param context: What the types ask for, see `core.settings.check`.
+        """
+        known = {setting.name: setting for setting in self.settings}
+        found = [
+            settings.no_such_key(f"{where}.{settings.spelt(key)}", key, known) for key in given if key not in known
+        ]
+        for name, setting in known.items():
+            at = f"{where}.{name}"
+            if name in given:
+                found += settings.check(setting.type, given[name], at, context, setting.default)
+            elif setting.default is REQUIRED:
+                found.append(Problem(at, f'"{self.name}" needs this setting', "", f"It is a {setting.kind}."))
+        return found
+
     def resolved(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What a study sets, and the defaults of what it does not."""
         defaults = {setting.name: setting.default for setting in self.settings if setting.default is not REQUIRED}
         return {**defaults, **settings}
 
 
-def close(found: str, choices: Iterable[str]) -> str:
-    """'Did you mean "x"? ' if some choice is close, then the whole list."""
-    choices = sorted(choices)
-    match = difflib.get_close_matches(found, choices, n=1)
-    guess = f'Did you mean "{match[0]}"? ' if match else ""
-    return f"{guess}Choose from: {', '.join(choices)}."
+CHECKED = ("problems", "unfit", "lengths", "info", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What can be asked of a member that is not built: the functions of its companion, which imports no torch, or
+    `problems` of its class. The contract of its family says what they mean; what neither has finds nothing.
+
+    :param told: Whether there is a companion. A head or an encoder without one has to be built to be asked.
+    """
+
+    told: bool
+    problems: Callable[[Any, Mapping[str, Any], str], list[Problem]] = lambda *_: []
+    unfit: Callable[[Sequence[str] | None, Mapping[str, Any]], str | None] = lambda *_: None
+    lengths: Callable[..., list[list[int]] | None] = lambda *_: None
+    info: Callable[[Places, Mapping[str, Any]], EncoderInfo | None] = lambda *_: None
+    score: Callable[..., Any] | None = None
 
 
 def names(family: str, code: Path | None = None) -> list[str]:
@@ -135,23 +180,23 @@ def constant(family: str, name: str, key: str, code: Path | None = None) -> Any:
     return getattr(load(family, name, code), key) if value is CODE else value
 
 
-def checks(family: str, name: str, code: Path | None = None) -> Any:
-    """Where a member's checks are: its companion module, else its class, which is loaded. None if it has none: one of
-    ours that leaves the contract's `problems` as it is. What a companion holds, its family's contract says.
+def checks(family: str, name: str, code: Path | None = None) -> Checks:
+    """What a member's companion checks, or else its class, which is loaded if it defines `problems`.
 
     :raises StudyError: As `load`; if an extra is missing that the method needs, also without loading it.
     """
     entry = describe(family, name, code)
     companion = entry.path.with_name(f"_{name}_checks.py")
     if not companion.is_file() and (entry.foreign or "problems" in entry.overrides):
-        return load(family, name, code)
+        return Checks(False, load(family, name, code).problems)
     for package in sorted(entry.extras):
         if importlib.util.find_spec(package) is None:
             raise _missing(family, name, package)
     if not companion.is_file():
-        return None
+        return Checks(False)
     # By its path: an import by its name would first import the family's package, and so the contract and torch.
-    return _from_path(f"manyheads{'_code' if entry.foreign else ''}.{family}.{companion.stem}", companion)
+    module = _from_path(f"manyheads{'_code' if entry.foreign else ''}.{family}.{companion.stem}", companion)
+    return Checks(True, **{key: getattr(module, key) for key in CHECKED if hasattr(module, key)})
 
 
 def _missing(family: str, name: str, package: str) -> StudyError:
@@ -176,7 +221,7 @@ def _path(family: str, name: str, code: Path | None) -> Path:
         path = folder / family / f"{name}.py"
         if name in names(family, code) and path.is_file():
             return path
-    remedy = close(name, names(family, code))
+    remedy = among(name, names(family, code))
     raise StudyError([Problem(family.removesuffix("s"), f'there is no "{name}"', "", remedy)])
 
 
@@ -243,7 +288,14 @@ def _imported(module: ast.Module) -> set[str]:
     return found
 
 
+def described(docstring: str) -> dict[str, str]:
+    """What a docstring says of each parameter: `:param name: text`, up to the next field or an empty line."""
+    found = re.findall(r"^\s*:param (\w+): (.*?)(?=^\s*:|^\s*$|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", text).strip() for name, text in found}
+
+
 def _settings(node: ast.ClassDef) -> list[Setting]:
+    about = described(ast.get_docstring(node) or "")
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             pairs = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
@@ -252,6 +304,7 @@ def _settings(node: ast.ClassDef) -> list[Setting]:
                     argument.arg,
                     "Any" if argument.annotation is None else ast.unparse(argument.annotation),
                     REQUIRED if default is None else _literal(default, ast.unparse(default)),
+                    about.get(argument.arg, ""),
                 )
                 for argument, default in pairs
             ]
@@ -261,10 +314,10 @@ def _settings(node: ast.ClassDef) -> list[Setting]:
 def _type(node: ast.expr) -> Any:
     """An annotation as a type. It is read and not run: a file of `--code` may be listed before it is trusted.
 
-    :raises LookupError: If it names a type that is not among `_ANNOTATIONS`.
+    :raises LookupError: If it names what is not among `_ANNOTATIONS`.
     """
     match node:
-        case ast.Name(name):
+        case ast.Name(name) | ast.Attribute(attr=name):
             return _ANNOTATIONS[name]
         case ast.BinOp(left, ast.BitOr(), right):
             return _type(left) | _type(right)
@@ -272,6 +325,8 @@ def _type(node: ast.expr) -> Any:
             return _type(outer)[tuple(map(_type, inner))]
         case ast.Subscript(outer, inner):
             return _type(outer)[_type(inner)]
+        case ast.Call(called, values, named):
+            return _type(called)(*map(_type, values), **{one.arg: _type(one.value) for one in named if one.arg})
     value = _literal(node, CODE)
     if value is CODE:
         raise LookupError(ast.unparse(node))

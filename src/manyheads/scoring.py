@@ -42,5 +42,8 @@ def score_files(head: str, gold: Path, predictions: Path, *, code: Path | None =
 
 def _scorer(head: str, code: Path | None) -> Any:
     """From the companion of a head; from its class, if that has none."""
-    companion = registry.checks("heads", head, code)
-    return getattr(companion, "score", None) or registry.load("heads", head, code).score  # type: ignore[attr-defined]
+    asked = registry.checks("heads", head, code).score
+    if asked is None:
+        head_class: Any = registry.load("heads", head, code)
+        return head_class.score
+    return asked

@@ -2,6 +2,7 @@ import random
 from collections import Counter
 
 import pytest
+from asked import problems_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,12 +82,12 @@ def test_each_turn_has_its_own_schedule():
 
 def test_problems():
     def where(**settings):
-        return [problem.where for problem in Alternating.problems(TYPES, settings, "s")]
+        return [problem.where for problem in problems_of("sampling", "alternating", TYPES, settings)]
 
     assert where(order=["squad", "sst2"], portion=1) == where() == []
-    assert where(order=["squad", "sst-2"]) == ["s.order", "s.order"]
-    assert where(order=["squad", "sst2", "squad"]) == ["s.order"]
-    assert where(portion=0.0) == where(portion=1.5) == where(portion=float("nan")) == ["s.portion"]
+    assert where(order=["squad", "sst-2"]) == ["x.order", "x.order"]
+    assert where(order=["squad", "sst2", "squad"]) == ["x.order"]
+    assert where(portion=0.0) == where(portion=1.5) == where(portion=float("nan")) == ["x.portion"]
     assert 'Did you mean "sst2"?' in str(Alternating.problems(TYPES, {"order": ["squad", "sst-2"]}, "s")[0])
 
 

@@ -2,6 +2,7 @@ import random
 from collections import Counter
 
 import pytest
+from asked import problems_of
 
 from manyheads.sampling.round_robin import RoundRobin
 
@@ -61,8 +62,8 @@ def test_note_says_what_is_seen_more_than_once():
 
 
 def test_problems():
-    found = RoundRobin.problems(TYPES, {"batches": {"c": 1, "a": 0}}, "arms.x.sampling")
-    assert [problem.where for problem in found] == ["arms.x.sampling.batches", "arms.x.sampling.batches.a"]
-    (joint,) = RoundRobin.problems(TYPES, {"batches": {"a": 2}, "joint": True}, "arms.x.sampling")
+    found = problems_of("sampling", "round_robin", TYPES, {"batches": {"c": 1, "a": 0}})
+    assert [problem.where for problem in found] == ["x.batches", "x.batches.a"]
+    (joint,) = problems_of("sampling", "round_robin", TYPES, {"batches": {"a": 2}, "joint": True})
     assert "joint" in joint.what
-    assert RoundRobin.problems(TYPES, {"batches": {"a": 2}}, "arms.x.sampling") == []
+    assert problems_of("sampling", "round_robin", TYPES, {"batches": {"a": 2}}) == []

@@ -3,6 +3,7 @@ import random
 from collections import Counter
 
 import pytest
+from asked import problems_of
 from scipy.stats import chisquare
 
 from manyheads.core.problems import StudyError
@@ -115,7 +116,7 @@ def test_error_names_the_pool_and_the_remedy():
 
 
 def problems(**settings):
-    return Weighted.problems(TYPES, settings, "s")
+    return problems_of("sampling", "weighted", TYPES, settings)
 
 
 def test_good_settings_have_no_problems():
@@ -128,17 +129,17 @@ def test_good_settings_have_no_problems():
 @pytest.mark.parametrize(
     ("settings", "where", "said"),
     [
-        ({"weights": {}}, "s.weights", "gives no weight"),
-        ({"weights": {"sqad": 0.8}}, "s.weights", 'Did you mean "squad"?'),
-        ({"weights": {"span": 0.8}}, "s.weights", "Choose from: squad, mnli, cola, mrpc."),
-        ({"weights": {"squad": 0.8}, "per": "type"}, "s.weights", "Choose from: span, classification."),
-        ({"weights": {"squad": -0.1}}, "s.weights.squad", "from 0 up"),
-        ({"weights": {"squad": float("nan")}}, "s.weights.squad", "from 0 up"),
-        ({"weights": {"squad": float("inf")}}, "s.weights.squad", "from 0 up"),
-        ({"weights": {"squad": 8, "mnli": 2}}, "s.weights", "Name cola, mrpc too"),
-        ({"weights": dict.fromkeys(SIZES, 0.0)}, "s.weights", "all 0"),
-        ({"weights": {"squad": 0.8}, "ends": "mlni"}, "s.ends", 'Did you mean "mnli"?'),
-        ({"weights": {"squad": 1.0}, "ends": "mnli"}, "s.ends", "never drawn"),
+        ({"weights": {}}, "x.weights", "gives no weight"),
+        ({"weights": {"sqad": 0.8}}, "x.weights", 'Did you mean "squad"?'),
+        ({"weights": {"span": 0.8}}, "x.weights", "Choose from: squad, mnli, cola, mrpc."),
+        ({"weights": {"squad": 0.8}, "per": "type"}, "x.weights", "Choose from: span, classification."),
+        ({"weights": {"squad": -0.1}}, "x.weights.squad", "should be 0 or more"),
+        ({"weights": {"squad": float("nan")}}, "x.weights.squad", "should be 0 or more"),
+        ({"weights": {"squad": float("inf")}}, "x.weights.squad", "should be 0 or more"),
+        ({"weights": {"squad": 8, "mnli": 2}}, "x.weights", "Name cola, mrpc too"),
+        ({"weights": dict.fromkeys(SIZES, 0.0)}, "x.weights", "all 0"),
+        ({"weights": {"squad": 0.8}, "ends": "mlni"}, "x.ends", 'Did you mean "mnli"?'),
+        ({"weights": {"squad": 1.0}, "ends": "mnli"}, "x.ends", "never drawn"),
     ],
 )
 def test_bad_settings_have_one_problem_each(settings, where, said):
@@ -147,4 +148,5 @@ def test_bad_settings_have_one_problem_each(settings, where, said):
 
 
 def test_all_problems_are_reported_at_once():
-    assert len(problems(weights={"sqad": 0.8, "mnli": -1.0}, ends="squat")) == 3
+    assert len(problems(weights={"sqad": 0.8, "mlni": 0.1}, ends="squat")) == 3
+    assert len(problems(weights={"squad": -0.8, "mnli": -1.0}, ends=1)) == 3

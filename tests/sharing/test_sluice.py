@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from asked import problems_of
 from torch import nn
 from torch.testing import assert_close
 
-from manyheads.core.problems import StudyError
+from manyheads import registry
 from manyheads.core.tensors import Tokens
 from manyheads.core.values import Places
 from manyheads.encoders import Encoder
@@ -207,14 +208,16 @@ def test_state_survives_saving():
 
 
 def test_subspaces_must_divide_the_width():
-    with pytest.raises(StudyError, match="divisor of the encoder's width, 4"):
+    with pytest.raises(ValueError, match="a width of 4 cannot be divided into 3 subspaces"):
         sluice(subspaces=3)
 
 
 def test_problems():
-    assert Sluice.problems(["a"], {"subspaces": 1, "orthogonality": 0.0}, "s") == []
-    found = Sluice.problems(["a"], {"subspaces": 0, "orthogonality": float("nan")}, "s")
-    assert [problem.where for problem in found] == ["s.subspaces", "s.orthogonality"]
+    assert problems_of("sharing", "sluice", {"a": "span"}, {"subspaces": 1, "orthogonality": 0.0}) == []
+    found = problems_of("sharing", "sluice", {"a": "span"}, {"subspaces": 0, "orthogonality": float("nan")})
+    assert [problem.where for problem in found] == ["x.subspaces", "x.orthogonality"]
+    (wide,) = registry.describe("sharing", "sluice").problems({"subspaces": 3}, "x", width=4)
+    assert wide.where == "x.subspaces" and "divisor of the encoder's width, 4" in wide.remedy
 
 
 def test_identity_on_a_pretrained_encoder():

@@ -119,20 +119,6 @@ def test_a_head_asks_its_companion(name, monkeypatch):
     assert head.problems(table, "t") == ["found"] and asked == [(table, "t")]
 
 
-@pytest.mark.parametrize(
-    ("family", "name"), [(family, name) for family in ("weighting", "sharing") for name in registry.names(family)]
-)
-def test_a_method_asks_its_companion(family, name, monkeypatch):
-    method, checks = registry.load(family, name), registry.checks(family, name)
-    if checks is None:
-        assert method.problems(["a"], {}, "w") == []
-        return
-    module = __import__(method.__module__, fromlist=["problems"])
-    assert module.problems is checks.problems
-    monkeypatch.setattr(module, "problems", lambda *given: given)
-    assert method.problems(["a"], {"x": 1}, "w") == (["a"], {"x": 1}, "w")
-
-
 def test_texts_must_lie_between_special_tokens():
     places = _pretrained_checks.text_places
     assert places([1, 0, 1, 0, 1], "x") == (slice(1, 2), slice(3, 4))

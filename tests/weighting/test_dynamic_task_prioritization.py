@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from asked import problems_of
 from torch.testing import assert_close
 
 from manyheads.weighting.dynamic_task_prioritization import DynamicTaskPrioritization
@@ -82,8 +83,9 @@ def test_state_survives_a_checkpoint():
 
 def test_problems():
     def where(**settings):
-        return [problem.where for problem in DynamicTaskPrioritization.problems(["a", "b"], settings, "w")]
+        found = problems_of("weighting", "dynamic_task_prioritization", {"a": "span", "b": "span"}, settings)
+        return [problem.where for problem in found]
 
     assert where() == where(alpha=1.0, gamma=0.0, epsilon=1e-3, chance={"a": 0.5}) == []
-    assert where(alpha=0.0, gamma=-1.0, epsilon=0.5) == ["w.alpha", "w.gamma", "w.epsilon"]
-    assert where(chance={"c": 0.5, "a": 1.0}) == ["w.chance", "w.chance.a"]
+    assert where(alpha=0.0, gamma=-1.0, epsilon=0.5) == ["x.alpha", "x.gamma", "x.epsilon"]
+    assert where(chance={"c": 0.5, "a": 1.0}) == ["x.chance", "x.chance.a"]

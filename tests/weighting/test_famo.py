@@ -1,5 +1,6 @@
 import pytest
 import torch
+from asked import problems_of
 from torch.testing import assert_close
 
 from manyheads.weighting.famo import FAMO
@@ -100,6 +101,6 @@ def test_slower_task_gains_weight():
 
 
 def test_problems():
-    assert FAMO.problems(["a"], {"learning_rate": 0.1}, "w") == []
-    (problem,) = FAMO.problems(["a"], {"weight_decay": -1.0}, "w")
-    assert problem.where == "w.weight_decay"
+    assert problems_of("weighting", "famo", {"a": "span"}, {"learning_rate": 0.1}) == []
+    (problem,) = problems_of("weighting", "famo", {"a": "span"}, {"weight_decay": -1.0})
+    assert problem.where == "x.weight_decay"

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from asked import problems_of
 from torch.testing import assert_close
 
 from manyheads.weighting.fixed import Fixed
@@ -32,14 +33,18 @@ def test_double_precision_stays():
     assert Fixed(["a"]).combine({"a": torch.tensor(1.0, dtype=torch.float64)}).dtype == torch.float64
 
 
+AB = {"a": "span", "b": "span"}
+
+
 def test_problems():
     settings = {"weights": {"sts2": 1.0, "mnli": -1.0, "sst2": float("nan")}}
-    found = Fixed.problems(["sst2", "mnli"], settings, "w")
-    assert [problem.where for problem in found] == ["w.weights", "w.weights.mnli", "w.weights.sst2"]
+    found = problems_of("weighting", "fixed", {"sst2": "", "mnli": ""}, settings)
+    assert [problem.where for problem in found] == ["x.weights", "x.weights.mnli", "x.weights.sst2"]
     assert 'Did you mean "sst2"?' in str(found[0])
-    assert Fixed.problems(["a"], {}, "w") == Fixed.problems(["a", "b"], {"weights": {"a": 0.0}}, "w") == []
-    (none,) = Fixed.problems(["a", "b"], {"weights": {"a": 0.0, "b": 0.0}}, "w")
-    assert none.where == "w.weights" and "nothing is learned" in none.what
+    assert problems_of("weighting", "fixed", AB, {}) == []
+    assert problems_of("weighting", "fixed", AB, {"weights": {"a": 0.0}}) == []
+    (none,) = problems_of("weighting", "fixed", AB, {"weights": {"a": 0.0, "b": 0.0}})
+    assert none.where == "x.weights" and "nothing is learned" in none.what
 
 
 def test_unnamed_tasks_weigh_one():

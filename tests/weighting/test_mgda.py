@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from asked import problems_of
 from scipy.optimize import nnls
 from torch import nn
 from torch.testing import assert_close
@@ -114,9 +115,9 @@ def test_normalised_weights_do_not_depend_on_the_norms_but_for_their_scale():
     ("setting", "value"), [("epsilon", 0), ("epsilon", 1.0), ("max_iters", 0), ("max_iters", 1.5), ("epsilon", "small")]
 )
 def test_settings_are_checked(setting, value):
-    (problem,) = MGDA.problems(["a", "b"], {setting: value}, "arms.x.weighting")
-    assert problem.where == f"arms.x.weighting.{setting}" and repr(value) in str(problem)
+    (problem,) = problems_of("weighting", "mgda", {"a": "span"}, {setting: value})
+    assert problem.where == f"x.{setting}" and repr(value) in str(problem)
 
 
 def test_defaults_are_in_order():
-    assert MGDA.problems(["a", "b"], {}, "arms.x.weighting") == []
+    assert problems_of("weighting", "mgda", {"a": "span"}, {}) == []

@@ -3,6 +3,7 @@ from itertools import combinations
 
 import pytest
 import torch
+from asked import problems_of
 from torch import nn
 from torch.testing import assert_close
 
@@ -128,9 +129,9 @@ def test_same_as_with_torchjds_own_projector(tasks):
 
 @pytest.mark.parametrize("value", [0, 1, -1e-6, "small"])
 def test_reg_eps_is_checked(value):
-    (problem,) = UPGrad.problems(["a", "b"], {"reg_eps": value}, "arms.x.weighting")
-    assert problem.where == "arms.x.weighting.reg_eps" and repr(value) in str(problem)
+    (problem,) = problems_of("weighting", "upgrad", {"a": "span"}, {"reg_eps": value})
+    assert problem.where == "x.reg_eps" and repr(value) in str(problem)
 
 
 def test_defaults_are_in_order():
-    assert UPGrad.problems(["a", "b"], {}, "arms.x.weighting") == []
+    assert problems_of("weighting", "upgrad", {"a": "span"}, {}) == []

@@ -56,7 +56,7 @@ def close(found: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
 
 def among(found: str, choices: Iterable[str]) -> str:
     """The choice that was probably meant, if some choice is close, then the whole list."""
-    choices = sorted(choices)
+    choices = list(choices)
     return f"{close(found, choices)} Choose from: {', '.join(choices)}.".lstrip()
 
 

@@ -7,9 +7,11 @@ tasks), after McCann et al., "The Natural Language Decathlon", 2018, https://arx
 import math
 import random
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from manyheads.core.problems import Problem, shown
+from annotated_types import Gt, Le
+
+from manyheads.core.problems import Problem
 from manyheads.sampling import Change, Sampling, Step, order_problems
 
 
@@ -39,7 +41,7 @@ class Alternating(Sampling):
         types: Mapping[str, str],
         *,
         order: list[str] | None = None,
-        portion: float = 0.5,
+        portion: Annotated[float, Gt(0), Le(1)] = 0.5,
         head: Literal["keep", "fresh"] = "keep",
         optimizer: Literal["keep", "restart"] = "keep",
         schedule: Literal["keep", "restart"] = "keep",
@@ -95,9 +97,5 @@ class Alternating(Sampling):
 
     @classmethod
     def problems(cls, types: Mapping[str, str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        order, portion = settings.get("order"), settings.get("portion", 0.5)
-        problems = order_problems(order, types, f"{where}.order") if isinstance(order, list) else []
-        if not (isinstance(portion, int | float) and 0 < portion <= 1):
-            remedy = "For example 0.5: each task trains on half its data, then on the other half."
-            problems.append(Problem(f"{where}.portion", "should be above 0 and at most 1", shown(portion), remedy))
-        return problems
+        order = settings.get("order")
+        return order_problems(order, types, f"{where}.order") if isinstance(order, list) else []

@@ -9,7 +9,8 @@ import random
 from collections.abc import Mapping
 from typing import Literal
 
-from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, shown
+from manyheads.core.settings import PerTask, PositiveInt
 from manyheads.sampling import Sampling, Step
 
 
@@ -35,7 +36,7 @@ class RoundRobin(Sampling):
         *,
         until: Literal["longest", "shortest"] = "longest",
         joint: bool = False,
-        batches: dict[str, int] | None = None,
+        batches: PerTask[PositiveInt] | None = None,
     ) -> None:
         super().__init__(sizes, types)
         self.joint = joint
@@ -68,15 +69,8 @@ class RoundRobin(Sampling):
     @classmethod
     def problems(cls, types: Mapping[str, str], settings: Mapping[str, object], where: str) -> list[Problem]:
         batches = settings.get("batches")
-        if not isinstance(batches, Mapping):
+        if not isinstance(batches, Mapping) or not settings.get("joint"):
             return []
-        problems = unknown_names(batches, types, f"{where}.batches")
-        for task, count in batches.items():
-            at = f"{where}.batches.{task}"
-            if count < 1:
-                remedy = "Take the task out of the arm's `tasks` if it should not be trained."
-                problems.append(Problem(at, "should be a whole number from 1 up", shown(count), remedy))
-            elif settings.get("joint") and count > 1:
-                remedy = "Leave `batches` out, or set joint = false."
-                problems.append(Problem(at, "a joint step holds one batch of each task", shown(count), remedy))
-        return problems
+        what, remedy = "a joint step holds one batch of each task", "Leave `batches` out, or set joint = false."
+        several = {task: count for task, count in batches.items() if count > 1}
+        return [Problem(f"{where}.batches.{task}", what, shown(count), remedy) for task, count in several.items()]

@@ -4,12 +4,12 @@ The Stanford CS224N report on MtDNN for SQuAD 2.0, algorithm 1, after Liu, He, C
 Neural Networks for Natural Language Understanding", ACL 2019, https://arxiv.org/abs/1901.11504.
 """
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from manyheads.core.problems import Problem, StudyError, shown, unknown_names
+from manyheads.core.settings import NotNegative
 from manyheads.sampling import Sampling, Step
 
 
@@ -38,7 +38,7 @@ class Weighted(Sampling):
         sizes: Mapping[str, int],
         types: Mapping[str, str],
         *,
-        weights: dict[str, float],
+        weights: dict[str, NotNegative],
         per: Literal["task", "type"] = "task",
         ends: str = "",
         on_empty: Literal["cycle", "drop", "stop", "error"] = "cycle",
@@ -137,10 +137,6 @@ class Weighted(Sampling):
             remedy = f"For example weights = {{ {pools[0]} = 0.8 }}."
             return [Problem(f"{where}.weights", "gives no weight", shown(weights), remedy)]
         problems = unknown_names(weights, pools, f"{where}.weights")
-        for name, weight in weights.items():
-            if not 0 <= weight < math.inf:
-                at = f"{where}.weights.{name}"
-                problems.append(Problem(at, "should be a number from 0 up", shown(weight), "0 means never drawn."))
         if ends:
             problems += unknown_names([str(ends)], pools, f"{where}.ends")
         if not problems:

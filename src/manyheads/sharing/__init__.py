@@ -3,10 +3,8 @@
 To add a scheme, write `sharing/<name>.py` with one class that inherits from `Sharing`, and
 `tests/sharing/test_<name>.py`. There is nothing to register.
 
-`manyheads check` reads `encoder_per_task` and `by_layer` from the source, and asks a scheme that has `problems` of its
-own without importing torch, if it has a companion: `sharing/_<name>_checks.py`, which imports nothing of this package
-and holds `problems(tasks, settings, where)` and `width_problems(width, settings, where)`, what in the settings (all of
-them) does not go with an encoder of this width. The scheme calls both. Without one the class is loaded.
+`manyheads check` reads `encoder_per_task`, `by_layer` and the types of the settings from the source (`core/settings.py`
+has types with ranges, and `DividesWidth`). A scheme that overrides `problems` is loaded to be asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence

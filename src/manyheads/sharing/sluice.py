@@ -6,17 +6,16 @@ https://arxiv.org/abs/1705.08142.
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from manyheads.core.problems import Problem, StudyError
+from manyheads.core.settings import DividesWidth, NotNegative, PositiveInt
 from manyheads.core.tensors import States, Tokens
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
-from manyheads.sharing._sluice_checks import problems, width_problems
 
 
 class Sluice(Sharing):
@@ -41,6 +40,7 @@ class Sluice(Sharing):
 
     :param make_encoder: Called once for each task.
     :param heads: Each task's head; only the names are used.
+    :raises ValueError: If the encoder's width cannot be divided into the subspaces.
     :param subspaces: S, a divisor of the encoder's width. 1 gives cross-stitch networks.
     :param alphas: Where the mixing starts. "imbalanced": 1 - 0.1 / S for a subspace itself, the rest in equal parts
         from all others; "balanced": equal parts from all; "identity": nothing passes, and the sluices have to open.
@@ -58,18 +58,18 @@ class Sluice(Sharing):
         make_encoder: Callable[[], Encoder],
         heads: Mapping[str, Head],
         *,
-        subspaces: int = 2,
+        subspaces: Annotated[PositiveInt, DividesWidth] = 2,
         alphas: Literal["imbalanced", "balanced", "identity"] = "imbalanced",
         betas: Literal["imbalanced", "balanced", "top"] = "imbalanced",
-        orthogonality: float = 1e-4,
+        orthogonality: NotNegative = 1e-4,
     ) -> None:
         super().__init__(make_encoder, heads)
         self.networks = nn.ModuleList(make_encoder() for _ in self.tasks)
         self.depth = self.encoders()[0].depth
         self.subspaces, self.orthogonality = subspaces, orthogonality
         width = self.encoders()[0].width
-        if found := width_problems(width, {"subspaces": subspaces}, "sharing"):
-            raise StudyError(found)
+        if width % subspaces:
+            raise ValueError(f"a width of {width} cannot be divided into {subspaces} subspaces")
         start = _start(len(self.tasks) * subspaces, subspaces, alphas).split(subspaces)
         # A task's rows and a task's betas are parameters of their own, so that an absent task's have no gradient.
         self.alphas = nn.ModuleList(
@@ -125,10 +125,6 @@ class Sluice(Sharing):
     def _blocks(self, states: Sequence[Tensor]) -> Tensor:
         """m states [N, D] -> [m * S, N, d]"""
         return torch.stack([block for state in states for block in state.chunk(self.subspaces, dim=-1)])
-
-    @classmethod
-    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        return problems(tasks, settings, where)
 
 
 def _mix(rows: Tensor, blocks: Tensor) -> Tensor:

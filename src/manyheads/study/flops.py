@@ -60,13 +60,12 @@ def unreadable(
     """For each task a warning where an encoder of its arms has no pieces for most of a sample of its texts."""
     found: dict[str, list[Problem]] = {task: [] for task in tasks}
     for arm in study.arms.values():
-        checks = registry.checks("encoders", arm.encoder.name, code)
-        if checks is None or isinstance(checks, type):
-            continue  # what is not ours tells when it is built
         settings = registry.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
-        counter = checks.info(study.places(data), settings).counter
-        for task in arm.tasks if counter else ():
-            found[task] += [warning for warning in _unknown(tasks[task], counter, code) if warning not in found[task]]
+        info = registry.checks("encoders", arm.encoder.name, code).info(study.places(data), settings)
+        counter = info.counter if info else None  # an encoder without a companion tells when it is built
+        for task in arm.tasks:
+            warnings = _unknown(tasks[task], counter, code) if counter else []
+            found[task] += [warning for warning in warnings if warning not in found[task]]
     return found
 
 
@@ -134,11 +133,8 @@ class _Bench:
             return []
         if registry.constant("sharing", arm.sharing.name, "by_layer", self.code) and encoder.whole:
             return not_by_layer(encoder.whole, arm.sharing.name)
-        checks = registry.checks("sharing", arm.sharing.name, self.code)
-        if checks is None or isinstance(checks, type):
-            return []
-        settings = registry.describe("sharing", arm.sharing.name, self.code).resolved(arm.sharing.settings)
-        return checks.width_problems(encoder.width, settings, "sharing")
+        entry = registry.describe("sharing", arm.sharing.name, self.code)
+        return entry.problems(entry.resolved(arm.sharing.settings), "sharing", width=encoder.width)
 
 
 class _Sized:
@@ -147,14 +143,12 @@ class _Sized:
     def __init__(self, choice: Choice, places: Places, code: Path | None) -> None:
         self._choice, self._places, self._code = choice, places, code
         self._built: Any = None
-        checks = registry.checks("encoders", choice.name, code)
-        if checks is None or isinstance(checks, type):
-            tokenizer = self.tokenizer()
-            built = self._built
-            self.info = EncoderInfo(built.width, tokenizer.max_length, built.flops, _Counter(tokenizer), built.whole)
-        else:
-            entry = registry.describe("encoders", choice.name, code)
-            self.info: EncoderInfo = checks.info(places, entry.resolved(choice.settings))
+        settings = registry.describe("encoders", choice.name, code).resolved(choice.settings)
+        self.info = registry.checks("encoders", choice.name, code).info(places, settings) or self._asked()
+
+    def _asked(self) -> EncoderInfo:
+        tokenizer, built = self.tokenizer(), self._built
+        return EncoderInfo(built.width, tokenizer.max_length, built.flops, _Counter(tokenizer), built.whole)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer itself, for which the encoder is built."""
@@ -189,7 +183,7 @@ class _Sequences:
         self.settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
         self.checks = registry.checks("heads", choice.name, code)
         self.head: Any = None
-        if self.checks is None or isinstance(self.checks, type):
+        if not self.checks.told:
             self.head = head_of(task.task, task.train.labels, code)
         self.max_length: int = self.head.max_length if self.head else self.settings["max_length"]
 

@@ -7,25 +7,25 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from manyheads import registry
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError, among, shown
+from manyheads.core.settings import NAME
 from manyheads.core.strict_json import too_deep
-from manyheads.core.values import SPLITS
-from manyheads.study.checks import NAME, Checker
+from manyheads.study.checks import Checker
 from manyheads.study.spec import (
     ALONE,
-    ARM_KEYS,
     DEFAULTS,
     FAMILY_OF,
-    STUDY_KEYS,
-    TASK_KEYS,
-    UNSCORED,
     Arm,
+    ArmTable,
     Choice,
     Study,
+    StudyTable,
+    Table,
     Task,
+    TaskTable,
 )
 
 RESERVED = {"figures", "tables", "analyses", "study.toml", "results.json", "report.html", "lock"}
@@ -59,7 +59,7 @@ def _toml(path: Path) -> tuple[str, dict[str, Any]]:
         data = path.read_bytes()
     except OSError as error:
         near = [item.name for item in sorted(path.parent.glob("*.toml"))] if path.parent.is_dir() else []
-        remedy = registry.close(path.name, near) if near else "Give the path of a study file (TOML)."
+        remedy = among(path.name, near) if near else "Give the path of a study file (TOML)."
         raise StudyError([Problem(where, f"cannot be read: {error.strerror}", "", remedy)]) from error
     if len(data) > LARGEST:
         raise StudyError([Problem(where, "too large for a study file", f"{len(data):,} bytes", "Is it the data?")])
@@ -93,75 +93,49 @@ class _Reader(Checker):
     """Walks through a parsed file."""
 
     def study(self, path: Path, text: str) -> Study:
-        self.keys("", self.raw, STUDY_KEYS)
-        name = path.stem
-        if not NAME.fullmatch(name):
-            self.problem(
-                str(path), "the file's name names the study", shown(name), "Use letters, digits, '.', '_' and '-'."
-            )
-        question = self.value("", self.raw, "question", str, "")
-        seeds = self.seeds()
+        given = self.read(StudyTable, self.raw, "")
+        if not NAME.fullmatch(path.stem):
+            remedy = "Use letters, digits, '.', '_' and '-'."
+            self.problem(str(path), "the file's name names the study", shown(path.stem), remedy)
         tasks = self.tasks()
-        arms = self.arms(tasks)
-        self.unused(tasks, arms)
-        baseline = self.baseline(arms)
-        study = Study(name, question, seeds, baseline, tasks, arms, path, self.raw, text)
-        return replace(study, analyses=self.analyses(study))
-
-    def seeds(self) -> tuple[int, ...]:
-        seeds = self.value("", self.raw, "seeds", list[int], [1, 2, 3])
-        if not seeds or len(set(seeds)) < len(seeds) or any(seed < 0 for seed in seeds):
-            self.problem("seeds", "should be different whole numbers from 0 up", shown(seeds), "For example [1, 2, 3].")
-        return tuple(seeds)
-
-    def baseline(self, arms: Mapping[str, Arm]) -> str:
-        baseline = self.value("", self.raw, "baseline", str, next(iter(arms), ""))
+        arms = self.arms(given, tasks)
+        for task in tasks:
+            if arms and not any(task in arm.tasks for arm in arms.values()):
+                self.problem(f"tasks.{task}", "no arm trains this task", "", "Name it in an arm, or remove it.")
+        baseline = given.baseline or next(iter(arms), "")
         if arms and baseline not in arms:
-            self.problem("baseline", f'there is no arm "{baseline}"', "", registry.close(baseline, arms))
-        return baseline
+            self.problem("baseline", f'there is no arm "{baseline}"', "", among(baseline, arms))
+        study = Study(path.stem, given.question, given.seeds, baseline, tasks, arms, path, self.raw, text)
+        return replace(study, analyses=self.analyses(given, study))
 
     def tasks(self) -> dict[str, Task]:
         tables = self.tables("tasks", "task", "[tasks.sst2]")
         return {name: self.task(name, table) for name, table in tables.items()}
 
-    def task(self, name: str, table: dict[str, Any]) -> Task:
+    def task(self, name: str, table: Table) -> Task:
         where = f"tasks.{name}"
-        self.keys(where, table, TASK_KEYS)
-        task = Task(
-            name,
-            self.choice(where, table, "dataset"),
-            self.choice(where, table, "head"),
-            self.value(where, table, "examples", int, 0),
-            self.value(where, table, "batch_size", int, 0),
-            self.value(where, table, "report", str, ""),
-        )
-        if task.batch_size < 1 and "batch_size" in table:
-            self.problem(f"{where}.batch_size", "should be 1 or more", shown(task.batch_size), "")
-        if task.examples < 0:
-            self.problem(f"{where}.examples", "should be 1 or more; leave it out for all", shown(task.examples), "")
-        if task.report and task.report not in (*SPLITS, UNSCORED):
-            remedy = registry.close(task.report, (*SPLITS, UNSCORED))
-            self.problem(f"{where}.report", "not a split", shown(task.report), remedy)
-        return task
+        given = self.read(TaskTable, table, where)
+        dataset, head = self.choice(where, table, "dataset"), self.choice(where, table, "head")
+        return Task(name, dataset, head, given.examples, given.batch_size, given.report)
 
-    def arms(self, tasks: Mapping[str, Task]) -> dict[str, Arm]:
+    def arms(self, given: StudyTable, tasks: Mapping[str, Task]) -> dict[str, Arm]:
         arms: dict[str, Arm] = {}
         for name, table in self.tables("arms", "arm", "[arms.joint]").items():
-            for arm in self.swept(name, table, tasks):
-                if arm.name in arms or arm.name.lower() in {other.lower() for other in arms}:
+            for arm in self.swept(name, table, given, tasks):
+                if arm.name.lower() in {other.lower() for other in arms}:
                     self.problem(f"arms.{name}", "two arms get the same name", shown(arm.name), "Rename one.")
                 if arm.name.lower() in RESERVED:
                     self.problem(f"arms.{name}", "is the name of a file of the study", shown(arm.name), "Rename it.")
                 arms[arm.name] = arm
         return arms
 
-    def swept(self, name: str, table: dict[str, Any], tasks: Mapping[str, Task]) -> list[Arm]:
+    def swept(self, name: str, table: Table, study: StudyTable, tasks: Mapping[str, Task]) -> list[Arm]:
         leaves = list(_leaves(table.get("sweep", {})))
         if not leaves:
             if "sweep" in table:
                 remedy = "For example { training.learning_rate = [1e-5, 3e-5] }."
                 self.problem(f"arms.{name}.sweep", "should be a table of lists", shown(table["sweep"]), remedy)
-            return [self.arm(name, name, table, tasks, None)]
+            return [self.arm(name, name, table, study, tasks, None)]
         for key, values in leaves:
             if not isinstance(values, list) or not values:
                 what = "a sweep needs a list of values"
@@ -182,23 +156,25 @@ class _Reader(Checker):
             text = "-".join(str(value) for value in point)
             label = ", ".join(f"{key.split('.')[-1]} {value}" for (key, _), value in zip(leaves, point, strict=True))
             full_name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{name}-{text}")[:64]
-            arms.append(self.arm(full_name, f"{table.get('label', name)}: {label}", changed, tasks, sweep, origin=name))
+            label = f"{table.get('label', name)}: {label}"
+            arms.append(self.arm(full_name, label, changed, study, tasks, sweep, origin=name))
         # Each point repeats the mistakes of the arm it comes from.
         self.problems[before:] = dict.fromkeys(self.problems[before:])
         return arms
 
     def arm(
-        self, name: str, label: str, table: dict[str, Any], tasks: Mapping[str, Task], sweep: Any, origin: str = ""
-    ) -> Arm:
+        self, name: str, label: str, table: Table, study: StudyTable, tasks: Mapping[str, Task],
+        sweep: tuple[str, Any] | None, origin: str = "",
+    ) -> Arm:  # fmt: skip
         where = f"arms.{origin or name}"
-        self.keys(where, table, ARM_KEYS)
-        alone = self.value(where, table, "models", Literal["one per task", "joint"], "joint") == ALONE
-        match = self.value(where, table, "match", Literal["", "steps"], "")
-        if match and not alone:
-            self.problem(f"{where}.match", 'goes with `models = "one per task"` only', shown(match), "Leave it out.")
-        chosen = self.value(where, table, "tasks", list[str], list(tasks))
+        given = self.read(ArmTable, table, where)
+        alone = given.models == ALONE
+        if given.match and not alone:
+            what = f'goes with `models = "{ALONE}"` only'
+            self.problem(f"{where}.match", what, shown(given.match), "Leave it out.")
+        chosen = list(tasks) if given.tasks is None else given.tasks
         for unknown in [task for task in chosen if task not in tasks]:
-            self.problem(f"{where}.tasks", f'there is no task "{unknown}"', "", registry.close(unknown, tasks))
+            self.problem(f"{where}.tasks", f'there is no task "{unknown}"', "", among(unknown, tasks))
         for twice in dict.fromkeys(task for task in chosen if chosen.count(task) > 1):
             self.problem(f"{where}.tasks", "names a task twice", shown(twice), "Name it once.")
         chosen = tuple(task for task in dict.fromkeys(chosen) if task in tasks)
@@ -208,58 +184,40 @@ class _Reader(Checker):
             if alone and key in table:
                 what = "has no effect where each task has a model of its own"
                 self.problem(f"{where}.{key}", what, "", "Leave it out, or leave out `models`.")
-        if isinstance(table.get("training"), dict) and "selection_examples" in table["training"]:
+        own = given.training.model_fields_set
+        if "selection_examples" in own:
             what = "is the same for all arms"
             self.problem(f"{where}.training.selection_examples", what, "", "Set it in [training].")
-        training = self.training(where, table)
-        inherited = {key: self.choice(where if key in table else "", {**self.raw, **table}, key) for key in DEFAULTS}
+        training = study.training.model_copy(update={key: getattr(given.training, key) for key in own})
+        before = len(self.problems)
+        choices = {key: self.choice(where if key in table else "", {**self.raw, **table}, key) for key in DEFAULTS}
+        differs = {key: table[key] for key in table if key not in ("label", "description", "sweep")}
         arm = Arm(
-            name, label if origin else self.value(where, table, "label", str, name),
-            self.value(where, table, "description", str, ""), alone, match, chosen,
-            inherited["encoder"], training, inherited["sampling"], inherited["weighting"], inherited["sharing"],
-            self.budget(where, table), sweep,
-            {key: table[key] for key in table if key not in ("label", "description", "sweep")},
+            name, label if origin else given.label or name, given.description, alone, given.match, chosen,
+            training=training, budget=given.budget or study.budget, sweep=sweep, differs=differs, **choices,
         )  # fmt: skip
-        self.fits(where, arm, tasks)
+        if not alone and len(self.problems) == before:
+            self.fits(where, arm, tasks)
         return arm
 
     def fits(self, where: str, arm: Arm, tasks: Mapping[str, Task]) -> None:
-        """What methods themselves say about their settings in this arm."""
-        if arm.alone:
-            return
+        """Ask the methods of an arm that trains tasks together whether their settings fit it."""
         types = {task: tasks[task].head.name for task in arm.tasks}
         for key, about in (("sampling", types), ("weighting", list(types)), ("sharing", list(types))):
             choice: Choice = getattr(arm, key)
-            if any(
-                problem.where.startswith(f"{where}.{key}") or problem.where.startswith(key) for problem in self.problems
-            ):
-                continue
-            try:
-                checks = registry.checks(FAMILY_OF[key], choice.name, self.code)
-                accumulates = key != "weighting" or registry.constant(key, choice.name, "accumulates", self.code)
-            except StudyError as error:
-                self.problems.extend(error.problems)
-                continue
-            if checks is not None:
-                self.problems.extend(checks.problems(about, dict(choice.settings), f"{where}.{key}"))
-            if arm.training.accumulation > 1 and not accumulates:
-                what = f'"{choice.name}" needs the losses of whole batches'
-                found = f"accumulation = {arm.training.accumulation}"
-                self.problem(f"{where}.weighting", what, found, "Set training.accumulation = 1, or use fixed weights.")
+            entry = registry.describe(FAMILY_OF[key], choice.name, self.code)
+            problems = entry.problems(choice.settings, f"{where}.{key}", tasks=list(types))
+            self.problems += problems
+            if not problems:
+                self.asked(FAMILY_OF[key], choice, about, f"{where}.{key}")
+        accumulation, name = arm.training.accumulation, arm.weighting.name
+        if accumulation > 1 and not registry.constant("weighting", name, "accumulates", self.code):
+            what, found = f'"{name}" needs the losses of whole batches', f"accumulation = {accumulation}"
+            self.problem(f"{where}.weighting", what, found, "Set training.accumulation = 1, or use fixed weights.")
 
-    def analyses(self, study: Study) -> tuple[Choice, ...]:
+    def analyses(self, given: StudyTable, study: Study) -> tuple[Choice, ...]:
         """The analyses that the study asks for, each checked against the rest of it."""
-        given = self.raw.get("analyses", {})
-        if not isinstance(given, dict):
-            self.problem("analyses", "should be a table", shown(given), "Begin one with [analyses.changed_answers].")
-            return ()
-        return tuple(self.analysis(name, table, study) for name, table in given.items())
-
-    def unused(self, tasks: Mapping[str, Task], arms: Mapping[str, Arm]) -> None:
-        used = {task for arm in arms.values() for task in arm.tasks}
-        for task in tasks:
-            if arms and task not in used:
-                self.problem(f"tasks.{task}", "no arm trains this task", "", "Name it in an arm, or remove it.")
+        return tuple(self.analysis(name, table, study) for name, table in (given.analyses or {}).items())
 
 
 def _leaves(table: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,23 +1,18 @@
 """A study as frozen dataclasses, and what may be set in one. `parser.py` makes it from a file."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, Gt, Lt
-from pydantic import Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 
-from manyheads.core.settings import Settings, unfit
+from manyheads.core.settings import BelowOne, NotNegative, NotNegativeInt, Positive, PositiveInt, Settings, unfit
 from manyheads.core.values import Places
 
 ALONE = "one per task"
 UNSCORED = "none"
-
-Positive = Annotated[float, Gt(0)]
-PositiveInt = Annotated[int, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-BelowOne = Annotated[float, Ge(0), Lt(1)]
 
 
 class AdamW(Settings):
@@ -56,7 +51,11 @@ Optimizer = Annotated[AdamW | Adamax | SGD, Field(discriminator="name")]
 
 
 class CheckpointInterval(Settings):
-    """How often the state of a run is written: after so many minutes, or after so many steps."""
+    """How often the state of a run is written: one of these.
+
+    :param minutes: After so many minutes.
+    :param steps: After so many steps.
+    """
 
     minutes: Positive | None = None
     steps: PositiveInt | None = None
@@ -110,7 +109,7 @@ class TrainingSettings(Settings):
 
     batch_size: PositiveInt = 32
     learning_rate: Positive = 3e-5
-    optimizer: Optimizer = AdamW()
+    optimizer: Optimizer = AdamW(name="adamw")
     warmup: BelowOne = 0.1
     schedule: Literal["linear", "constant"] = "linear"
     clip: NotNegative = 1.0
@@ -121,20 +120,101 @@ class TrainingSettings(Settings):
     checkpoint: CheckpointInterval = CheckpointInterval(minutes=10.0)
 
 
-STUDY_KEYS = {
-    "question", "seeds", "baseline", "budget", "encoder", "training", "tasks", "arms", "sampling", "weighting",
-    "sharing", "analyses",
-}  # fmt: skip
-TASK_KEYS = {"dataset", "head", "examples", "batch_size", "report"}
-ARM_KEYS = {
-    "label", "description", "models", "match", "tasks", "sweep", "budget", "encoder", "training", "sampling",
-    "weighting", "sharing",
-}  # fmt: skip
 FAMILY_OF = {
     "dataset": "datasets", "head": "heads", "encoder": "encoders", "sampling": "sampling", "weighting": "weighting",
     "sharing": "sharing",
 }  # fmt: skip
 DEFAULTS = {"encoder": "pretrained", "sampling": "proportional", "weighting": "fixed", "sharing": "hard"}
+
+
+Table = dict[str, Any]
+"""A table that is checked by what it holds."""
+
+
+def _seeds(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise unfit("should be different whole numbers from 0 up", "For example [1, 2, 3].")
+    return seeds
+
+
+class StudyTable(Settings):
+    """A study file as it is written: what stands in no table, and the tables.
+
+    :param question: What the study asks; the first line of its report.
+    :param seeds: Each arm is trained once with each of them.
+    :param baseline: The arm that the others are compared with; the first if left out.
+    :param budget: How long each arm trains: { epochs = 3 }, { steps = 1000 } or { examples = 50000 }.
+    :param encoder: The encoder of all arms: a name and its settings.
+    :param training: How all arms train.
+    :param tasks: What is learned: a table for each task.
+    :param arms: What is compared: a table for each arm.
+    :param sampling: Which tasks a step trains: a name and its settings.
+    :param weighting: How the losses of a step become an update: a name and its settings.
+    :param sharing: Which parameters tasks share: a name and its settings.
+    :param analyses: What is read from the runs when they are done: a table for each analysis.
+    """
+
+    question: str = ""
+    seeds: Annotated[tuple[NotNegativeInt, ...], Strict(False), AfterValidator(_seeds)] = (1, 2, 3)
+    baseline: str = ""
+    budget: Budget = Budget(epochs=3)
+    encoder: Table | None = None
+    training: TrainingSettings = TrainingSettings()
+    tasks: Table | None = None
+    arms: Table | None = None
+    sampling: Table | None = None
+    weighting: Table | None = None
+    sharing: Table | None = None
+    analyses: Table | None = None
+
+
+class TaskTable(Settings):
+    """A task as it is written: `[tasks.NAME]`.
+
+    :param dataset: Where its examples come from: a name and its settings.
+    :param head: What answers: a name and its settings.
+    :param examples: How many training examples are used, drawn once for the whole study; all if left out.
+    :param batch_size: Examples of this task in a batch; as `[training]` says if left out.
+    :param report: The split whose scores are reported, or "none" for a task that only helps others and is not scored;
+        the dataset's own choice if left out.
+    """
+
+    dataset: Table | None = None
+    head: Table | None = None
+    examples: NotNegativeInt = 0
+    batch_size: PositiveInt | None = None
+    report: Literal["", "train", "validation", "test", "none"] = ""
+
+
+class ArmTable(Settings):
+    """An arm as it is written: `[arms.NAME]`. What it leaves out is as the study has it.
+
+    :param label: Its name in the report.
+    :param description: A sentence for the report.
+    :param models: One model for all tasks, or one for each.
+    :param match: "steps" gives each model that is trained alone as many steps as the longest joint arm with its task.
+    :param tasks: The tasks that it trains; all if left out.
+    :param sweep: Lists of values, each of which makes an arm of its own: { training.learning_rate = [1e-5, 3e-5] }.
+    :param budget: As that of the study.
+    :param encoder: As that of the study.
+    :param training: What differs from `[training]`.
+    :param sampling: As that of the study.
+    :param weighting: As that of the study.
+    :param sharing: As that of the study.
+    """
+
+    label: str = ""
+    description: str = ""
+    models: Literal["joint", "one per task"] = "joint"
+    match: Literal["", "steps"] = ""
+    tasks: list[str] | None = None
+    sweep: Table | None = None
+    budget: Budget | None = None
+    encoder: Table | None = None
+    training: TrainingSettings = TrainingSettings()
+    sampling: Table | None = None
+    weighting: Table | None = None
+    sharing: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +224,18 @@ class Choice:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """A text that is the same for two choices of the same method with the same settings, and for no others."""
+        return json.dumps([self.name, dict(self.settings)], sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is learned: data and the head that answers.
 
     :param examples: How many training examples are used, drawn once for the whole study; 0 for all.
-    :param batch_size: Examples of this task in a batch; 0 for what `[training]` says.
+    :param batch_size: Examples of this task in a batch; None for what `[training]` says.
     :param report: The split whose scores are reported; "" for the dataset's own choice, "none" for a task that only
         helps others and is not scored.
     """
@@ -159,7 +244,7 @@ class Task:
     dataset: Choice
     head: Choice
     examples: int
-    batch_size: int
+    batch_size: int | None
     report: str
 
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -191,13 +191,15 @@ def _problems_of(
     checks = registry.checks("heads", task.head.name, code)
     columns, gold = (registry.constant("heads", task.head.name, key, code) for key in ("columns", "gold"))
     settings = registry.describe("heads", task.head.name, code).resolved(task.head.settings)
-    if checks is None or isinstance(checks, type):
-        ask = head_of(task, labels, code).problems
-    elif problem := checks.unfit(labels, settings):
+    head = None if checks.told else head_of(task, labels, code)
+    if problem := checks.unfit(labels, settings):
         raise ValueError(problem)
-    else:
-        ask = partial(checks.problems, settings=settings)
-    return lambda table, where: column_problems(table, columns, gold, where) or ask(table, where=where)
+
+    def asked(table: Table, where: str) -> list[Problem]:
+        found = column_problems(table, columns, gold, where)
+        return found or (head.problems(table, where) if head else checks.problems(table, settings, where))
+
+    return asked
 
 
 def head_of(task: Task, labels: Sequence[str] | None, code: Path | None) -> Any:

@@ -4,9 +4,8 @@ To add a method, write `weighting/<name>.py` with one class that inherits from `
 if it combines the tasks' gradients), and `tests/weighting/test_<name>.py`. Override `combine` if the method needs only
 the losses, `coefficients` if it combines gradients. There is nothing to register.
 
-`manyheads check` reads `needs_scores` and `accumulates` from the source, and asks a method that has `problems` of its
-own without importing torch, if it has a companion: `weighting/_<name>_checks.py`, which imports nothing of this package
-and holds `problems(tasks, settings, where)`. The method's `problems` calls it. Without one the class is loaded.
+`manyheads check` reads `needs_scores`, `accumulates` and the types of the settings from the source (`core/settings.py`
+has types with ranges and tables with a value for each task). A method that overrides `problems` is loaded to be asked.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -6,13 +6,14 @@ https://openaccess.thecvf.com/content_ECCV_2018/html/Michelle_Guo_Focus_on_the_E
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Gt, Le, Lt
 from torch import Tensor
 
-from manyheads.core.problems import Problem
+from manyheads.core.settings import BelowOne, NotNegative, PerTask
 from manyheads.weighting import Weighting
-from manyheads.weighting._dynamic_task_prioritization_checks import problems
 
 
 class DynamicTaskPrioritization(Weighting):
@@ -45,11 +46,11 @@ class DynamicTaskPrioritization(Weighting):
         self,
         tasks: Sequence[str],
         *,
-        alpha: float = 0.5,
-        gamma: float = 1.0,
+        alpha: Annotated[float, Gt(0), Le(1)] = 0.5,
+        gamma: NotNegative = 1.0,
         normalise: bool = True,
-        epsilon: float = 0.01,
-        chance: dict[str, float] | None = None,
+        epsilon: Annotated[float, Gt(0), Lt(0.5)] = 0.01,
+        chance: PerTask[BelowOne] | None = None,
     ) -> None:
         super().__init__(tasks)
         self.alpha, self.gamma, self.epsilon = alpha, gamma, epsilon
@@ -82,7 +83,3 @@ class DynamicTaskPrioritization(Weighting):
         chance = self.chance.get(task, 0.0)
         k = min(max((score - chance) / (1 - chance), self.epsilon), 1 - self.epsilon)
         return -((1 - k) ** self.gamma) * math.log(k)
-
-    @classmethod
-    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        return problems(tasks, settings, where)

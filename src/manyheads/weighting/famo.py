@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from manyheads.core.problems import Problem
+from manyheads.core.settings import NotNegative
 from manyheads.weighting import Weighting
-from manyheads.weighting._famo_checks import problems
 
 
 class FAMO(Weighting):
@@ -38,7 +37,9 @@ class FAMO(Weighting):
     squares: Tensor
     updates: Tensor
 
-    def __init__(self, tasks: Sequence[str], *, learning_rate: float = 0.025, weight_decay: float = 1e-3) -> None:
+    def __init__(
+        self, tasks: Sequence[str], *, learning_rate: NotNegative = 0.025, weight_decay: NotNegative = 1e-3
+    ) -> None:
         super().__init__(tasks)
         self.logit_rate = learning_rate
         self.weight_decay = weight_decay
@@ -82,7 +83,3 @@ class FAMO(Weighting):
         mean = self.means[places] / (1 - 0.9 ** self.updates[places])
         square = self.squares[places] / (1 - 0.999 ** self.updates[places])
         self.logits[places] -= self.logit_rate * mean / (square.sqrt() + 1e-8)
-
-    @classmethod
-    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        return problems(tasks, settings, where)

@@ -4,14 +4,14 @@ Kurin, De Palma, Kostrikov, Whiteson and Kumar, "In Defense of the Unitary Scala
 NeurIPS 2022, https://arxiv.org/abs/2201.04122: with all weights 1, the baseline that other methods have to beat.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from manyheads.core.problems import Problem
+from manyheads.core.settings import NotAllZero, NotNegative, PerTask
 from manyheads.weighting import Weighting
-from manyheads.weighting._fixed_checks import problems
 
 
 class Fixed(Weighting):
@@ -26,7 +26,9 @@ class Fixed(Weighting):
 
     accumulates = True
 
-    def __init__(self, tasks: Sequence[str], *, weights: dict[str, float] | None = None) -> None:
+    def __init__(
+        self, tasks: Sequence[str], *, weights: Annotated[PerTask[NotNegative], NotAllZero] | None = None
+    ) -> None:
         super().__init__(tasks)
         self.weight_of = {task: float((weights or {}).get(task, 1.0)) for task in self.tasks}
 
@@ -35,7 +37,3 @@ class Fixed(Weighting):
 
     def weights(self) -> dict[str, float]:
         return dict(self.weight_of)
-
-    @classmethod
-    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        return problems(tasks, settings, where)

@@ -5,16 +5,16 @@ Désidéri, "Multiple-gradient descent algorithm (MGDA) for multiobjective optim
 Optimization", NeurIPS 2018, https://arxiv.org/abs/1810.04650, section 3 and algorithm 2.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Gt, Lt
 from torch import Tensor
 from torchjd.aggregation import MGDAWeighting
 
-from manyheads.core.problems import Problem
+from manyheads.core.settings import PositiveInt
 from manyheads.weighting import GradientWeighting
-from manyheads.weighting._mgda_checks import problems
 
 
 class MGDA(GradientWeighting):
@@ -47,8 +47,8 @@ class MGDA(GradientWeighting):
         tasks: Sequence[str],
         *,
         normalise: Literal["none", "norm"] = "none",
-        epsilon: float = 1e-3,
-        max_iters: int = 100,
+        epsilon: Annotated[float, Gt(0), Lt(1)] = 1e-3,
+        max_iters: PositiveInt = 100,
     ) -> None:
         super().__init__(tasks)
         self.normalise = normalise
@@ -62,7 +62,3 @@ class MGDA(GradientWeighting):
             scale = torch.where(norms > 0, 1 / norms, scale)
         found = scale * self.search(gramian * torch.outer(scale, scale))
         return len(gramian) * found / found.sum()
-
-    @classmethod
-    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        return problems(tasks, settings, where)

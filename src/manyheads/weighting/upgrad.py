@@ -3,18 +3,18 @@
 Quinton and Rey, "Jacobian Descent for Multi-Objective Optimization", 2024, https://arxiv.org/abs/2406.16232, section 3.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Gt, Lt
 from scipy.optimize import nnls
 from torch import Tensor
 from torchjd.aggregation import UPGradWeighting
 from torchjd.linalg import DualConeProjector, PSDMatrix
 
-from manyheads.core.problems import Problem
 from manyheads.weighting import GradientWeighting
-from manyheads.weighting._upgrad_checks import problems
 
 
 class UPGrad(GradientWeighting):
@@ -36,16 +36,12 @@ class UPGrad(GradientWeighting):
         nearly cancel. It leaves a conflict with a cosine of about reg_eps, at worst of its square root.
     """
 
-    def __init__(self, tasks: Sequence[str], *, reg_eps: float = 1e-6) -> None:
+    def __init__(self, tasks: Sequence[str], *, reg_eps: Annotated[float, Gt(0), Lt(1)] = 1e-6) -> None:
         super().__init__(tasks)
         self.mean = UPGradWeighting(projector=_LeastSquares(reg_eps))
 
     def coefficients(self, gramian: Tensor) -> Tensor:
         return len(gramian) * self.mean(gramian)
-
-    @classmethod
-    def problems(cls, tasks: Sequence[str], settings: Mapping[str, object], where: str) -> list[Problem]:
-        return problems(tasks, settings, where)
 
 
 class _LeastSquares(DualConeProjector):
@@ -55,7 +51,7 @@ class _LeastSquares(DualConeProjector):
     |R z + R D u| is smallest.
     """
 
-    def __init__(self, reg_eps: float) -> None:
+    def __init__(self, reg_eps: Annotated[float, Gt(0), Lt(1)]) -> None:
         self.reg_eps = reg_eps
 
     def __call__(self, U: Tensor, G: PSDMatrix) -> Tensor:  # noqa: N803
