@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "manyheads"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-TOOLS = {"pytest-xdist", "ruff", "pyright", "hatchling", "quadprog", "qpsolvers"}
+TOOLS = {"pytest-xdist", "pdoc", "ruff", "pyright", "hatchling", "quadprog", "qpsolvers"}
 """What developers need without an import of ours."""
 PEERS = {"accelerate", "peft", "tasknet"}
 """What only the peers of a benchmark import, from a folder of their own (benchmarks/peers.txt)."""
