@@ -37,7 +37,7 @@ def test_a_study_says_what_it_is(done, little):
 def test_running_leaves_and_returns_what_the_command_does(done, little):
     _, results = done
     assert results.folder == little.parent / "out" and results.failed == []
-    assert json.loads((results.folder / "results.json").read_text("utf-8")) == results.content
+    assert json.loads((results.folder / "results.json").read_text("utf-8")) == results.content.model_dump(mode="json")
     frame = manyheads.open_results(results.folder).frame()
     assert frame.equals(results.frame())
     assert set(zip(frame.arm, frame.task, strict=True)) == {
@@ -130,7 +130,7 @@ def test_methods_of_ones_own_and_runs_that_fail(done, little, tmp_path):
         manyheads.Study.read(path)
     shutil.copytree(done[1].folder, tmp_path / "out")
     results = manyheads.Study.read(path, code=tmp_path / "code").run(out=tmp_path / "out")
-    assert [(run["arm"], run["seed"]) for run in results.failed] == [("broken", 1)]
+    assert [(run.arm, run.seed) for run in results.failed] == [("broken", 1)]
     lost = results.frame().query("arm == 'broken'")
     assert set(lost.status) == {"failed"} and set(lost.reason) == {"it is broken"} and lost.score.isna().all()
     assert "failed" in str(results.table)

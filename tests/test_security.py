@@ -19,7 +19,7 @@ import pytest
 from browser import CHROMIUM, Page, browse
 from command import call
 from pyarrow import parquet
-from results_example import hostile, results, write_metrics
+from results_example import hostile, results, study_results, write_metrics
 from waiting import LIMIT
 
 import manyheads
@@ -242,7 +242,7 @@ def test_files_that_are_links_are_replaced_and_not_written_through(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     for name in ("report.html", "results.json"):
         (tmp_path / name).symlink_to("mine.txt")
-    html_page.write(results(), tmp_path, figures=[])
+    html_page.write(study_results(), tmp_path, figures=[])
     assert (tmp_path / "mine.txt").read_text() == "mine" and not (tmp_path / "report.html").is_symlink()
 
 
@@ -284,7 +284,9 @@ def skeleton(page: str) -> list[tuple]:
 @pytest.mark.parametrize("mark", MARKS)
 def test_no_text_of_the_data_becomes_a_part_of_the_page(tmp_path, mark):
     """Against the same page with a harmless mark: the same elements with the same attributes."""
-    odd, plain = (html_page.render(hostile(results(), each), tmp_path, figures=[]) for each in (mark, "harmless!"))
+    odd, plain = (
+        html_page.render(hostile(study_results(), each), tmp_path, figures=[]) for each in (mark, "harmless!")
+    )
     assert skeleton(odd) == skeleton(plain)
     assert "\u202e" not in odd and "\u2066" not in odd
 
@@ -292,7 +294,7 @@ def test_no_text_of_the_data_becomes_a_part_of_the_page(tmp_path, mark):
 @pytest.mark.parametrize("mark", MARKS[:5])
 def test_no_text_of_the_data_becomes_a_part_of_a_figure(tmp_path, mark):
     write_metrics(tmp_path, steps=5)
-    odd, plain = (plots.figures(hostile(results(), each), tmp_path) for each in (mark, "harmless"))
+    odd, plain = (plots.figures(hostile(study_results(), each), tmp_path) for each in (mark, "harmless"))
     assert [figure.name for figure in odd] == [figure.name for figure in plain] and odd
     for one in odd:
         tags = {element.tag.split("}")[-1] for element in ElementTree.fromstring(one.svg).iter()}
@@ -303,7 +305,7 @@ def test_no_text_of_the_data_becomes_a_part_of_a_figure(tmp_path, mark):
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which is not installed")
 def test_a_browser_runs_nothing_that_came_with_the_data(tmp_path):
     write_metrics(tmp_path, steps=5)
-    page = html_page.render(hostile(results(), "".join(MARKS)), tmp_path)
+    page = html_page.render(hostile(study_results(), "".join(MARKS)), tmp_path)
     dom, console = browse(page, tmp_path)
     # Had the policy stopped anything, or a script of the data run, the console would say so. Ours ran: it sorts.
     assert console == "" and dom.count('<button type="button">') > 20
@@ -324,7 +326,7 @@ def test_a_browser_runs_nothing_that_came_with_the_data(tmp_path):
     ],
 )  # fmt: skip
 def test_a_spreadsheet_runs_no_cell(text, cell):
-    written = tables.csv_text(tables.Grid("", ["a"], [[text]]))
+    written = tables.TextTable("", ["a"], [[text]]).csv()
     assert list(csv.reader(io.StringIO(written, newline="")))[1] == [cell]
 
 
@@ -333,7 +335,7 @@ def test_every_table_of_hostile_results_is_safe(mark):
     given = results()
     for about in given["arms"].values():
         about["label"] = mark
-    for name, text in tables.tables(given).items():
+    for name, text in tables.tables(study_results(given)).items():
         if name.endswith(".csv"):
             for row in csv.reader(io.StringIO(text, newline="")):
                 assert all(cell[:1] not in tables.FORMULA or tables._is_number(cell) for cell in row if cell)

@@ -88,7 +88,7 @@ def test_what_is_printed_is_what_the_page_shows(ran):
 def test_the_story_that_the_page_tells_is_that_of_the_run(ran):
     shown, names, folder = ran
     results = names["results"]
-    found = {entry["task"]: entry for entry in results.content["comparisons"] if entry["headline"]}
+    found = {entry.task: entry for entry in results.content.comparisons if entry.headline}
     assert found["restaurants"]["verdict"] == "helps" and found["films"]["verdict"] == "cannot tell"
     assert found["restaurants"]["interval"][0] > 0.05  # many points
     low, high = found["films"]["interval"]

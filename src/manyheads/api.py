@@ -108,7 +108,7 @@ class Study:
         self._unchanged()
         _check_script(workers)
         with Progress(sys.stderr) as progress:
-            content, folder, _ = conduct(
+            content, folder = conduct(
                 self.path, _path(out), _data(data), self.code, workers=workers, fresh=fresh, progress=progress,
                 retry_failed=retry_failed, hung_after=60 * hung_after,
             )  # fmt: skip

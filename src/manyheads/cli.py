@@ -7,14 +7,14 @@ Answers go to standard output, progress and problems to standard error. Exit cod
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
-from manyheads import registry
 from manyheads.core.atomic_files import HaltedError, halted, halting
 from manyheads.core.problems import Problem, StudyError, among
 from manyheads.core.version import __version__
@@ -76,28 +76,29 @@ def run(
     # A job that is ended from outside saves what it has, as one that is interrupted at the keyboard.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _problems_shown(as_json):
+        from manyheads.report.tables import terminal
         from manyheads.runner.progress import Progress
         from manyheads.runner.run_study import conduct
 
         with Progress(sys.stderr) as progress:
-            results, where, failed = conduct(
+            results, where = conduct(
                 study, out, data, code, workers=workers, fresh=fresh, progress=progress, retry_failed=retry_failed,
                 hung_after=60 * hung_after,
             )  # fmt: skip
     if as_json:
-        print(json.dumps(results, ensure_ascii=False))
+        print(results.model_dump_json())
     else:
-        _print_table(results)
-        print(f"\n{results['answer']}\n\nReport: {where / 'report.html'}")
-    for failure in failed:
-        run = "/".join(str(failure[key]) for key in ("arm", "seed", "task") if failure[key] is not None)
-        print(f"failed: {run}: {failure['reason']}", file=sys.stderr)
-    lost = [one for one in results["analyses"] if one["failed"]]
+        _print_table(terminal(results))
+        print(f"\n{results.answer}\n\nReport: {where / 'report.html'}")
+    for run in results.failed:
+        name = "/".join(str(part) for part in (run.arm, run.seed, run.task) if part is not None)
+        print(f"failed: {name}: {run.reason}", file=sys.stderr)
+    lost = [one for one in results.analyses if one.failed]
     for one in lost:
-        print(f"failed: analysis {one['name']}: {one['failed']}", file=sys.stderr)
-    if failed:
+        print(f"failed: analysis {one.name}: {one.failed}", file=sys.stderr)
+    if results.failed:
         print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
-    if failed or lost:
+    if results.failed or lost:
         raise typer.Exit(FAILED)
 
 
@@ -130,12 +131,13 @@ def init(
 def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")]) -> None:
     """Write the tables, figures and report of a study's folder again."""
     with _problems_shown(False):
+        from manyheads.report.tables import terminal
         from manyheads.results.reader import read_results
         from manyheads.runner.run_study import present
 
         results = read_results(folder)
         present(results, folder)
-    _print_table(results)
+    _print_table(terminal(results))
     print(f"\nReport: {folder / 'report.html'}")
 
 
@@ -145,6 +147,8 @@ def list_(
     code: Code = None,
 ) -> None:
     """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; of one family, settings too."""
+    from manyheads import registry
+
     with _problems_shown(False):
         if family and family not in registry.FAMILIES:
             raise StudyError([Problem("list", f'there is no family "{family}"', "", among(family, registry.FAMILIES))])
@@ -174,14 +178,19 @@ def predict(
             print(json.dumps(line, ensure_ascii=False))
 
 
-@app.command()
+class _Score(TyperCommand):
+    """Its help lists what can be scored; only then is it looked for."""
+
+    def get_help(self, ctx: Any) -> str:
+        from manyheads.scoring import scored_heads
+
+        self.epilog = f"HEAD is one of: {', '.join(scored_heads())}."
+        return super().get_help(ctx)
+
+
+@app.command(cls=_Score)
 def score(
-    head: Annotated[
-        str,
-        typer.Argument(
-            metavar="HEAD", help=f"Whose metrics: {', '.join(registry.names('heads'))}, or dependency (trees)."
-        ),
-    ],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="The head whose metrics are computed, or dependency.")],
     gold: Annotated[
         Path,
         typer.Option("--gold", help="What is right: JSON lines, or what the head's official script reads."),
@@ -276,13 +285,11 @@ def _refuse(error: StudyError, as_json: bool) -> NoReturn:
     raise typer.Exit(BAD_INPUT)
 
 
-def _print_table(results: dict[str, Any]) -> None:
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from manyheads.report.tables import terminal
-
-    header, *rows = terminal(results)
+    header, *rows = rows
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right", max_width=32 if index == 0 else None)

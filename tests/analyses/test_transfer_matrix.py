@@ -1,11 +1,11 @@
 import itertools
-from types import SimpleNamespace
 
 import pytest
 from made_up import MadeUp, study_of
 
 from manyheads.analyses._transfer_matrix_checks import pairs, problems
 from manyheads.analyses.transfer_matrix import TransferMatrix
+from manyheads.results.schema import Comparison
 
 TASKS = ("food", "film", "news")
 PAIRS = {"food_film": ("food", "film"), "food_news": ("food", "news"), "film_news": ("film", "news")}
@@ -17,16 +17,19 @@ CELLS = {
 }  # fmt: skip
 
 
-def entry(arm: str, task: str, difference: float | None, verdict: str) -> SimpleNamespace:
-    interval = None if difference is None else [difference - 0.02, difference + 0.02]
-    known = {"interval": interval, "p_holm": 0.04, "verdict": verdict, "seeds": 5, "seeds_needed": None}
-    return SimpleNamespace(arm=arm, task=task, metric="accuracy", headline=True, difference=difference, **known)
+def entry(arm: str, task: str, difference: float | None, verdict: str) -> Comparison:
+    known = {
+        "arm": arm, "task": task, "metric": "accuracy", "headline": True, "difference": difference, "p": 0.02,
+        "p_holm": 0.04, "interval": None if difference is None else (difference - 0.02, difference + 0.02),
+        "verdict": verdict, "sentence": "", "noise": None, "missable": None, "seeds": 5, "seeds_needed": None,
+    }  # fmt: skip
+    return Comparison(**known)
 
 
 def study(cells=CELLS, tasks=TASKS, arms=PAIRS) -> MadeUp:
     rows = {task: [{"id": "1"}] for task in tasks}
     made = MadeUp({"alone": list(tasks), **{arm: list(pair) for arm, pair in arms.items()}}, rows, 5)
-    made.results.comparisons = [
+    made.comparisons = [
         entry(arm, target, *cells[target, partner])
         for arm, pair in arms.items()
         for target, partner in (pair, pair[::-1])

@@ -173,6 +173,7 @@ def twenty() -> Models:
     return Models(models, tables)
 
 
+@pytest.mark.slow
 def test_the_identifiable_scores_find_the_words_that_matter_in_every_seed(twenty):
     misses = 0
     for seed in range(20):

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from manyheads.core.matmul import faster_by_onednn
+from manyheads.core import matmul
+from manyheads.core.matmul import faster_by_onednn, slower_product
+from manyheads.core.plain import plain
 from manyheads.encoders import _linear
 from manyheads.encoders._linear import Linear, replace_linear
 
@@ -75,9 +77,27 @@ def test_other_types_take_torchs_way(monkeypatch):
         ({}, False),
     ],
 )
+@pytest.mark.skipif(plain(), reason="MANYHEADS_PLAIN takes torch's own products on every processor")
 def test_the_processor_decides_not_the_clock(able, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert faster_by_onednn() is (expected and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda *_: (_ for _ in ()).throw(AttributeError("no such operator")), "no such operator"),
+        (lambda one, other, bias=None: one @ other.T, "computes something else by it"),
+    ],
+)
+def test_a_torch_without_the_operator_multiplies_its_own_way_and_says_so(broken, why, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "AMD EPYC", "avx512_f": True})
+    monkeypatch.setattr(matmul, "product", broken)
+    assert not faster_by_onednn()
+    line = slower_product()
+    assert line.startswith("matrix products take torch's own way, which is slower") and why in line and "\n" not in line
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": "Intel(R) Xeon(R)", "avx512_f": True})
+    assert slower_product() == ""
 
 
 def test_replacing_keeps_parameters_and_names():

@@ -4,12 +4,18 @@ import re
 
 import pytest
 from browser import CHROMIUM, Page, browse
-from results_example import KEYWORDS, hostile, results, write_metrics
+from markupsafe import escape
+from results_example import KEYWORDS, hostile, results, study_results, write_metrics
 
-from manyheads.report import html_page, markup
-from manyheads.report.drawing import points
+from manyheads.report import html_page
+from manyheads.report.templating import TEMPLATES
 
 MARK = "<script>alert('x')</script>\"&"
+
+
+def macros():
+    """The small pieces of a page, by their names."""
+    return TEMPLATES.get_template("macros.html").module
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +27,7 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(out):
-    return html_page.render(results(), out)
+    return html_page.render(study_results(), out)
 
 
 def test_page_is_balanced_and_its_ids_are_unique(page):
@@ -52,14 +58,14 @@ def test_scores_differences_and_verdicts_are_those_of_the_results(page):
     for entry in given["comparisons"]:
         if entry["headline"]:
             sign = f"{100 * entry['difference']:+.1f}".replace("-", "−")
-            assert f"{sign} {markup.chip(entry['verdict'])}" in page
+            assert f"{sign} {macros().chip(entry['verdict'])}" in page
     for score in given["scores"]:
         if score["headline"]:
             assert f'<span class="score">{100 * score["mean"]:.1f}</span>' in page
 
 
 def test_the_same_results_give_the_same_bytes(page, out):
-    assert html_page.render(results(), out) == page
+    assert html_page.render(study_results(), out) == page
 
 
 def test_nothing_comes_from_elsewhere(page):
@@ -70,18 +76,18 @@ def test_nothing_comes_from_elsewhere(page):
 
 
 def test_every_text_of_the_data_is_escaped(tmp_path):
-    given = hostile(results(), MARK)
+    given = hostile(study_results(), MARK)
     page = html_page.render(given, tmp_path)
     read = Page(page)
     assert read.wrong == [] and read.tags.count("script") == 1
-    assert "<script>alert" not in page and html.escape(MARK) in page
+    assert "<script>alert" not in page and str(escape(MARK)) in page
     shown = " ".join(read.texts)
     for text in (
-        given["study"]["question"],
-        given["answer"],
-        given["failed"][0]["reason"],
-        *given["arms"],
-        *given["tasks"],
+        given.study.question,
+        given.answer,
+        given.failed[0].reason,
+        *given.arms,
+        *given.tasks,
     ):
         assert text in shown and (text.endswith(MARK) or text in KEYWORDS)
     assert not [value for _, name, value in read.attributes if name.startswith("on")]
@@ -91,12 +97,12 @@ def test_every_text_of_the_data_is_escaped(tmp_path):
     "path", ["javascript:alert(1)", "../../etc", "//evil.example/x", "a/../b", "/root", "a b", 'a"b', ""]
 )
 def test_only_plain_paths_inside_the_folder_become_links(path):
-    assert "<a" not in markup.link(path)
-    assert markup.link("joint/1") == '<a href="joint/1/">joint/1</a>'
+    assert "<a" not in macros().link(path)
+    assert macros().link("joint/1") == '<a href="joint/1/">joint/1</a>'
 
 
 def test_control_characters_and_halves_of_characters_do_not_reach_the_file(tmp_path):
-    html_page.write(hostile(results(), "\x00\x1b\ud800"), tmp_path)
+    html_page.write(hostile(study_results(), "\x00\x1b\ud800"), tmp_path)
     assert not re.search(r"[\x00-\x08\x0b-\x1f]", (tmp_path / "report.html").read_text(encoding="utf-8"))
 
 
@@ -105,18 +111,20 @@ def test_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
         with pytest.raises(OSError, match="disk full"):
-            html_page.write(results(), tmp_path)
+            html_page.write(study_results(), tmp_path)
     assert (tmp_path / "report.html").read_text() == "the last one"
-    assert html_page.write(results(), tmp_path, figures=[]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert (
+        html_page.write(study_results(), tmp_path, figures=[]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    )
 
 
 def test_a_study_in_which_everything_failed_still_has_a_report(tmp_path):
-    given = results() | {"scores": [], "comparisons": [], "fingerprint": []}
+    given = results() | {"scores": [], "comparisons": [], "fingerprints": []}
     for about in given["arms"].values():
-        about["cost"] = {}
+        about["cost"] = None
         for run in about["runs"]:
             run.update(status="failed", reason="no memory")
-    page = html_page.render(given, tmp_path)
+    page = html_page.render(study_results(given), tmp_path)
     assert Page(page).wrong == [] and "No run finished." in page and "There is nothing to draw." in page
 
 
@@ -127,42 +135,23 @@ def test_what_a_comparison_cannot_know_is_a_dash(out):
     score = next(s for s in given["scores"] if s["arm"] == "joint" and s["task"] == "mnli")
     score.update(interval=None, sd=None, undefined="seed 3: one class")
     given["tasks"]["mnli"].update(metric=None, split=None, items=None, train=None)
-    page = html_page.render(given, out, figures=[])
-    assert f"– {markup.chip('cannot tell')}" in page and "seed 3: one class" in page and "None" not in page
+    page = html_page.render(study_results(given), out, figures=[])
+    assert f"– {macros().chip('cannot tell')}" in page and "seed 3: one class" in page and "None" not in page
 
 
 def test_several_machines_are_all_named(out):
     given = results()
-    given["fingerprint"] = [given["fingerprint"], given["fingerprint"] | {"device": "cuda"}]
-    page = html_page.render(given, out, figures=[])
+    given["fingerprints"] += [given["fingerprints"][0] | {"device": "cuda"}]
+    page = html_page.render(study_results(given), out, figures=[])
     assert "2 machines" in page and "cuda" in page
 
 
 def test_settings_read_like_a_study_file():
     given = {"seeds": [1, 2], "budget": {"epochs": 3}, "tasks": {"a": {"head": {"name": "tag"}, "on": True}}}
     assert (
-        markup.toml(given) == 'seeds = [1, 2]\nbudget = { epochs = 3 }\n\n[tasks.a]\nhead = { name = "tag" }\non = true'
+        html_page.toml(given)
+        == 'seeds = [1, 2]\nbudget = { epochs = 3 }\n\n[tasks.a]\nhead = { name = "tag" }\non = true'
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.0123, "+1.2"), (-0.0123, "−1.2"), (-0.0004, "0.0"), (0.0, "0.0"), (0.1, "+10.0"), (None, "–")],
-)
-def test_differences_have_a_sign_unless_they_are_none(value, shown):
-    assert markup.gain(value) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(0.9, "90.0"), (0.5, "50.0"), (1.0, "100.0"), (0.0, "0.0"), (-0.0001, "0.0"), (-0.1, "−10.0")]
-)
-def test_scores_are_shown_times_a_hundred(value, shown):
-    assert points(value) == shown
-
-
-@pytest.mark.parametrize(("n", "shown"), [(0, "0"), (9_999, "9,999"), (1_641_472, "1.64\xa0M"), (2.5e9, "2.5\xa0G")])
-def test_large_counts_as_people_say_them(n, shown):
-    assert markup.large(n) == shown
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------------------
@@ -227,7 +216,7 @@ def test_rows_without_a_value_stay_at_the_end(out, tmp_path):
         + """for (const n of [1, 2]) { heads[1].querySelector("button").click();
     tell([...table.tBodies[0].rows].at(-1).cells[0].textContent); }"""
     )
-    dom, _ = browse(html_page.render(given, out, figures=[]), tmp_path, script)
+    dom, _ = browse(html_page.render(study_results(given), out, figures=[]), tmp_path, script)
     assert all(name.startswith("joint") for name in answers(dom))
 
 

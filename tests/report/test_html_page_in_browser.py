@@ -11,7 +11,8 @@ import results_example
 from browser import CHROMIUM
 from waiting import LIMIT
 
-from manyheads.analyses import Column, DataTable, HighlightedText, Section
+from manyheads.analyses import Column, DataTable, Section
+from manyheads.core.values import HighlightedText
 from manyheads.report import drawing, html_page
 from manyheads.runner.analysis_sections import section_entry
 
@@ -35,7 +36,7 @@ def browser():
         browser.close()
 
 
-def analysis() -> dict:
+def analysis() -> tuple[dict, dict[str, bytes]]:
     """What an analysis found: a sentence, a long table with long texts and marks, a figure."""
     long = "The soup was cold, but the waiter was kind, and so we stayed for another hour. " * 4
     verdicts = ["helps", "hurts", "no difference", "cannot tell"]
@@ -45,10 +46,8 @@ def analysis() -> dict:
         sheet = drawing.new_sheet(60)
         sheet.text(0.1, 0.5, "drawn")
         figure = drawing.finish(sheet, "counts", "Counts", "Read it from left to right.", "Counts of each kind")
-    section = Section(
-        "Changed answers", "20 answers changed.", ["One text.", DataTable("changed", columns, rows), figure]
-    )
-    return section_entry("changed_answers", section)[0].model_dump(mode="json")
+    parts = ["One text.", DataTable("changed", columns, rows), figure]
+    return section_entry("changed_answers", Section("Changed answers", "20 answers changed.", parts))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,11 @@ def study(tmp_path_factory):
         patch.setattr(results_example, "SEEDS", [1, 2, 3, 4, 5, 6])
         folder = tmp_path_factory.mktemp("study")
         results_example.write_metrics(folder)
-        results = results_example.results() | {"analyses": [analysis()]}
+        entry, files = analysis()
+        for path, content in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        results = results_example.study_results(results_example.results() | {"analyses": [entry]})
         return html_page.write(results, folder), results
 
 
@@ -119,14 +122,15 @@ def focused(page) -> str:
 
 def test_a_study_of_fifty_runs_fits_into_a_mail(study):
     path, results = study
-    assert sum(len(about["runs"]) for about in results["arms"].values()) == 54
+    assert sum(len(arm.runs) for arm in results.arms.values()) == 54
     assert 100_000 < path.stat().st_size <= LARGEST
 
 
 def test_it_opens_without_complaint_and_asks_nothing_of_the_network(study, opened):
     page = opened(study[0])
-    assert page.title() == "three_tasks" and page.locator("h1").inner_text() == study[1]["study"]["question"]
-    assert page.locator("figure svg").count() == 6
+    assert page.title() == "three_tasks" and page.locator("h1").inner_text() == study[1].study.question
+    assert page.locator("figure svg").count() == 5 and page.locator("figure img").count() == 1
+    assert page.evaluate("document.querySelector('figure img').naturalWidth") > 0
 
 
 def test_without_scripts_everything_is_there(study, opened):
@@ -257,13 +261,13 @@ def test_every_control_has_a_name_and_every_link_a_target(study, opened):
      "</style></script>"],
 )  # fmt: skip
 def test_texts_of_the_data_are_texts(mark, opened, tmp_path):
-    results = results_example.hostile(results_example.results(), mark)
+    results = results_example.hostile(results_example.study_results(), mark)
     page = opened(html_page.write(results, tmp_path))
     assert page.evaluate("window.ran") is None
     assert page.locator("script").count() == 1 and page.locator("img").count() == 0
-    label = results["arms"][next(arm for arm in results["arms"] if arm.startswith("joint"))]["label"]
+    label = results.label(next(arm for arm in results.arms if arm.startswith("joint")))
     assert label.endswith(mark) and page.locator(f"{VERDICTS} tbody th", has_text=label).count() == 1
-    assert page.locator("h1").inner_text() == results["study"]["question"]
+    assert page.locator("h1").inner_text() == results.study.question
     page.locator(f"{VERDICTS} th button").nth(1).click()
     assert page.locator(f"{VERDICTS} th").nth(1).get_attribute("aria-sort") == "descending"
 
@@ -333,6 +337,7 @@ def test_every_text_stands_out_from_its_paper(scheme, study, opened):
     assert paper < 0.05 if scheme == "dark" else paper > 0.95
 
 
+@pytest.mark.slow
 def test_paper_is_light_in_the_dark_too(study, opened):
     page = opened(study[0], color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")

@@ -6,7 +6,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
-from results_example import FAILED, SEEDS, hostile, results, write_metrics
+from results_example import FAILED, SEEDS, hostile, results, study_results, write_metrics
 
 from manyheads.core.problems import StudyError
 from manyheads.report import plots, tables
@@ -27,9 +27,10 @@ def opened(folder):
 
 
 def test_what_was_written_is_what_is_opened(opened, folder):
-    assert opened.content == json.loads(json.dumps(results())) and opened.folder == folder
+    assert opened.content == study_results() and opened.folder == folder
     assert (opened.question, opened.answer) == (results()["study"]["question"], results()["answer"])
-    assert opened.failed == [{"arm": FAILED[0], "seed": FAILED[1], "task": None, "reason": opened.failed[0]["reason"]}]
+    (lost,) = opened.failed
+    assert (lost.arm, lost.seed, lost.task) == (*FAILED, None)
     assert repr(opened) == f"Results({str(folder)!r}: 27 runs, 1 failed)"
 
 
@@ -49,10 +50,10 @@ def test_the_frame_has_a_row_for_each_planned_arm_task_metric_and_seed(opened):
 def test_the_frames_scores_are_those_of_the_results(opened):
     frame = opened.frame().set_index(["arm", "task", "metric", "seed"])
     count = 0
-    for entry in opened.content["scores"]:
-        for seed, score in entry["seeds"].items():
-            row = frame.loc[(entry["arm"], entry["task"], entry["metric"], int(seed))]
-            assert row.headline == entry["headline"] and row.status == "finished"
+    for entry in opened.content.scores:
+        for seed, score in entry.seeds.items():
+            row = frame.loc[(entry.arm, entry.task, entry.metric, seed)]
+            assert row.headline == entry.headline and row.status == "finished"
             assert row.score == score or (score is None and row.score != row.score)
             count += 1
     assert count == 7 * 3 * 5 - 5  # of the failed run, nothing has a score
@@ -60,9 +61,9 @@ def test_the_frames_scores_are_those_of_the_results(opened):
 
 def test_the_frames_means_are_those_of_the_results(opened):
     means = opened.frame().groupby(["arm", "task", "metric"]).score.mean()
-    for entry in opened.content["scores"]:
-        if entry["mean"] is not None:
-            assert means[entry["arm"], entry["task"], entry["metric"]] == pytest.approx(entry["mean"])
+    for entry in opened.content.scores:
+        if entry.mean is not None:
+            assert means[entry.arm, entry.task, entry.metric] == pytest.approx(entry.mean)
 
 
 def test_what_has_no_score_says_why(opened):
@@ -80,32 +81,32 @@ def test_a_task_of_which_no_run_finished_is_in_the_frame(folder):
     content = json.loads((folder / "results.json").read_text("utf-8"))
     content["tasks"]["mnli"] |= {"metric": None, "metrics": []}
     content["scores"] = [entry for entry in content["scores"] if entry["task"] != "mnli"]
-    frame = Results(content, folder).frame()
+    frame = Results(study_results(content), folder).frame()
     lost = frame[frame.task == "mnli"]
     assert len(lost) == 7 * len(SEEDS) and lost.metric.isna().all() and lost.score.isna().all()
 
 
 def test_comparisons_are_those_of_the_results(opened):
-    frame, entries = opened.comparisons(), opened.content["comparisons"]
+    frame, entries = opened.comparisons(), opened.content.comparisons
     assert len(frame) == len(entries)
     first = frame.iloc[0]
-    assert [first.arm, first.verdict, first.difference] == [entries[0][k] for k in ("arm", "verdict", "difference")]
-    assert [first.low, first.high] == entries[0]["interval"]
+    assert [first.arm, first.verdict, first.difference] == [entries[0].arm, entries[0].verdict, entries[0].difference]
+    assert (first.low, first.high) == entries[0].interval
 
 
 def test_the_table_in_a_terminal_has_every_cell_in_its_column(opened):
     lines = str(opened.table).splitlines()
-    grid = tables.main_table(opened.content)
+    table = tables.main_table(opened.content)
     end = lines[0].index("sst2 (accuracy)") + len("sst2 (accuracy)")
-    for line, row in zip(lines[1:], grid.rows, strict=False):
+    for line, row in zip(lines[1:], table.rows, strict=False):
         assert line.startswith(row[0]) and line[:end].endswith(row[1])
-    assert lines[-1] == grid.note
-    assert opened.table.markdown() == tables.markdown(grid) and opened.table.latex() == tables.latex(grid)
+    assert lines[-1] == table.note
+    assert opened.table == table
     assert str(opened).startswith(opened.question) and str(opened).endswith(opened.answer)
 
 
 def test_the_table_of_a_task_has_all_its_metrics(opened):
-    assert opened.task_table("squad").grid.header[1:3] == ["f1", "exact"]
+    assert opened.task_table("squad").header[1:3] == ["f1", "exact"]
     with pytest.raises(StudyError, match='there is no task "sqaud"'):
         opened.task_table("sqaud")
 
@@ -137,7 +138,7 @@ def test_a_notebook_shows_the_answer_and_the_table(opened):
 
 
 def test_a_notebook_runs_nothing_that_is_in_the_data(folder):
-    page = Results(hostile(results()), folder)._repr_html_()
+    page = Results(hostile(study_results()), folder)._repr_html_()
     assert "script" not in Cells(page).tags and "&lt;script&gt;" in page
 
 
@@ -145,7 +146,7 @@ def test_figures_are_matplotlibs_and_show_themselves(opened, folder):
     from matplotlib.figure import Figure
 
     figures = opened.figures()
-    assert list(figures) == [drawn.name for drawn in plots.figures(results(), folder)]
+    assert list(figures) == [drawn.name for drawn in plots.figures(study_results(), folder)]
     assert all(isinstance(figure, Figure) and figure.axes for figure in figures.values())
     assert figures["scores"]._repr_png_().startswith(b"\x89PNG")
 

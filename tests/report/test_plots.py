@@ -4,9 +4,10 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from results_example import hostile, results, write_metrics
+from results_example import hostile, results, study_results, write_metrics
 
 from manyheads.report import plots
+from manyheads.results.schema import RunResult
 
 NAMES = ["scores", "differences", "sweep", "losses", "shares"]
 
@@ -20,7 +21,7 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawn(out):
-    return {figure.name: figure for figure in plots.figures(results(), out)}
+    return {figure.name: figure for figure in plots.figures(study_results(), out)}
 
 
 def texts(svg: str) -> list[str]:
@@ -55,7 +56,7 @@ def test_figures_have_a_description_for_those_who_cannot_see_them(drawn, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_same_bytes_every_time_and_nothing_of_the_day_or_the_machine(drawn, out, name):
-    again = {figure.name: figure.svg for figure in plots.figures(results(), out)}
+    again = {figure.name: figure.svg for figure in plots.figures(study_results(), out)}
     assert again[name] == drawn[name].svg
     assert "matplotlib" not in drawn[name].svg and "DejaVu" not in drawn[name].svg
 
@@ -64,7 +65,7 @@ def test_a_users_matplotlibrc_changes_nothing(drawn, out):
     import matplotlib
 
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "lines.linewidth": 9}):
-        assert {figure.name: figure.svg for figure in plots.figures(results(), out)} == {
+        assert {figure.name: figure.svg for figure in plots.figures(study_results(), out)} == {
             n: f.svg for n, f in drawn.items()
         }
 
@@ -88,12 +89,12 @@ def test_no_steps_no_curves_and_no_sweep_no_line(tmp_path):
     given = results()
     for arm in given["arms"].values():
         arm["sweep"] = None
-    assert [figure.name for figure in plots.figures(given, tmp_path)] == ["scores", "differences"]
+    assert [figure.name for figure in plots.figures(study_results(given), tmp_path)] == ["scores", "differences"]
 
 
 def test_a_study_in_which_everything_failed_has_no_figures(tmp_path):
     given = results() | {"scores": [], "comparisons": []}
-    assert plots.figures(given, tmp_path) == []
+    assert plots.figures(study_results(given), tmp_path) == []
 
 
 def test_an_undefined_headline_is_named_and_not_drawn(tmp_path):
@@ -103,26 +104,30 @@ def test_an_undefined_headline_is_named_and_not_drawn(tmp_path):
             entry.update(
                 mean=None, interval=None, sd=None, seeds={"1": None, "2": None, "3": None}, undefined="no items"
             )
-    assert "undefined" in texts({f.name: f for f in plots.figures(given, tmp_path)}["scores"].svg)
+    assert "undefined" in texts({f.name: f for f in plots.figures(study_results(given), tmp_path)}["scores"].svg)
 
 
 def test_one_seed_without_interval(tmp_path):
     given = results()
     for entry in (*given["scores"], *given["comparisons"]):
         entry["interval"] = None
-    assert [figure.name for figure in plots.figures(given, tmp_path)] == ["scores", "differences", "sweep"]
+    assert [figure.name for figure in plots.figures(study_results(given), tmp_path)] == [
+        "scores",
+        "differences",
+        "sweep",
+    ]
 
 
 def test_swept_words_stand_side_by_side(tmp_path):
     given = results()
     for arm, value in zip([arm for arm, about in given["arms"].items() if about["sweep"]], "edcba", strict=True):
         given["arms"][arm]["sweep"]["value"] = f"method {value}"
-    shown = texts(plots.figures(given, tmp_path)[2].svg)
+    shown = texts(plots.figures(study_results(given), tmp_path)[2].svg)
     assert [text for text in shown if text.startswith("method")][:5] == [f"method {value}" for value in "edcba"]
 
 
 def test_hostile_names_stay_text(tmp_path):
-    given = hostile(results(), "<script>$x^2$\x00\ud800</script>漢")
+    given = hostile(study_results(), "<script>$x^2$\x00\ud800</script>漢")
     for figure in plots.figures(given, tmp_path):
         root = ElementTree.fromstring(figure.svg)  # well-formed, so nothing got out of its text
         assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
@@ -161,7 +166,9 @@ def test_failed_runs_and_runs_without_steps_are_not_read(tmp_path):
         (tmp_path / "a" / str(seed)).mkdir(parents=True)
         (tmp_path / "a" / str(seed) / "metrics.jsonl").write_text(json.dumps({"step": seed, "losses": {}}) + "\n")
     states = {1: "finished", 2: "failed", 3: "finished"}
-    runs = [{"seed": seed, "status": status, "path": f"a/{seed}"} for seed, status in states.items()]
+    runs = [
+        RunResult(seed=seed, task=None, status=status, reason=None, path=f"a/{seed}") for seed, status in states.items()
+    ]
     assert plots._runs(tmp_path, runs) == [[{"step": 1, "losses": {}}]]
 
 
@@ -169,4 +176,4 @@ def test_a_comparison_without_a_difference_has_its_row(tmp_path):
     given = results()
     entry = next(e for e in given["comparisons"] if e["headline"])
     entry.update(difference=None, interval=None, p=None, p_holm=None, verdict="cannot tell")
-    assert "undefined cannot tell" in texts(plots.figures(given, tmp_path)[1].svg)
+    assert "undefined cannot tell" in texts(plots.figures(study_results(given), tmp_path)[1].svg)

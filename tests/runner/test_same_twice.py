@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from command import call
-from results_example import results, write_metrics
+from results_example import study_results, write_metrics
 
 from conftest import STUDY
 from manyheads.report import html_page, plots, tables
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline, TaskOutline
+from manyheads.results.reader import read_results
 from manyheads.runner import run_study
 
 MEASURED = {
@@ -99,7 +101,7 @@ def test_everything_else_is_the_same_byte_by_byte(twice):
 def test_with_the_same_times_report_tables_and_figures_are_the_same_bytes(twice, tmp_path):
     hashes = []
     for out in twice:
-        given = timed(read(out / "results.json"))
+        given = study_results(timed(read(out / "results.json")))
         drawn = plots.figures(given, out)
         parts = [html_page.render(given, out, drawn), *tables.tables(given).values(), *(figure.svg for figure in drawn)]
         hashes.append([hashlib.sha256(part.encode()).hexdigest() for part in parts])
@@ -107,7 +109,8 @@ def test_with_the_same_times_report_tables_and_figures_are_the_same_bytes(twice,
 
 
 def test_a_measured_figure_is_shown_in_the_report_and_the_main_table_only(twice):
-    given, slower = (timed(read(twice[0] / "results.json"), seconds) for seconds in (60.0, 6000.0))
+    timings = [timed(read(twice[0] / "results.json"), seconds) for seconds in (60.0, 6000.0)]
+    given, slower = map(study_results, timings)
     before, after = tables.tables(given), tables.tables(slower)
     assert {name for name in before if before[name] != after[name]} == {"main.md", "main.tex", "main.csv"}
     assert html_page.render(given, twice[0], []) != html_page.render(slower, twice[0], [])
@@ -127,7 +130,7 @@ def test_a_kill_while_a_file_is_written_leaves_the_old_one(twice, tmp_path, monk
     """The last step of writing is to move a whole file to its place. Before it, the old one is still there."""
     out = tmp_path / "out"
     write_metrics(out, steps=5)
-    run_study.present(results(), out)
+    run_study.present(study_results(), out)
     (out / "results.json").write_text("{}")
     for path in (out / "report.html", *out.glob("tables/*"), *out.glob("figures/*")):
         path.write_text("the old one")
@@ -139,10 +142,10 @@ def test_a_kill_while_a_file_is_written_leaves_the_old_one(twice, tmp_path, monk
 
     monkeypatch.setattr(os, "replace", kill)
     writers = {
-        "report.html": lambda: html_page.write(results(), out, []), "tables/main.csv": lambda: tables.write(results(),
-        out),
-        "figures/scores.svg": lambda: plots.write(plots.figures(results(), out), out),
-        "results.json": lambda: run_study.compare(twice[0], {**_plan(twice[0]), "version": "another"}, resamples=50),
+        "report.html": lambda: html_page.write(study_results(), out, []),
+        "tables/main.csv": lambda: tables.write(study_results(), out),
+        "figures/scores.svg": lambda: plots.write(plots.figures(study_results(), out), out),
+        "results.json": lambda: run_study.compare(twice[0], _outline(twice[0]), resamples=50),
     }  # fmt: skip
     with pytest.raises(KeyboardInterrupt):
         writers[name]()
@@ -151,7 +154,13 @@ def test_a_kill_while_a_file_is_written_leaves_the_old_one(twice, tmp_path, monk
     assert old != "another" and (name == "results.json" or old == "the old one")
 
 
-def _plan(out: Path):
-    given = read(out / "results.json")
-    arms = {name: {key: part for key, part in arm.items() if key != "cost"} for name, arm in given["arms"].items()}
-    return {"version": given["version"], **given["study"], "tasks": given["tasks"], "arms": arms}
+def _outline(out: Path) -> StudyOutline:
+    """Of the study that was run, in another version."""
+    given = read_results(out)
+    arms = {
+        name: ArmOutline(arm.tasks, [PlannedRun(run.seed, run.task, run.path) for run in arm.runs], arm.models)
+        for name, arm in given.arms.items()
+    }
+    return StudyOutline(
+        **given.study.model_dump(), tasks={task: TaskOutline() for task in given.tasks}, arms=arms, version="another"
+    )

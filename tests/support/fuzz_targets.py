@@ -19,6 +19,7 @@ import torch
 from fuzz_mutations import json_bytes, mutated_bytes, mutated_value, toml_bytes
 from pyarrow import parquet
 from results_example import results
+from run_example import header
 from safetensors.torch import save
 
 from manyheads import inference
@@ -33,8 +34,10 @@ from manyheads.datasets.table import OwnTable
 from manyheads.heads.classification import Classification
 from manyheads.heads.multiple_choice import MultipleChoice
 from manyheads.report import html_page, plots, tables
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline
 from manyheads.results.reader import read_results
 from manyheads.results.records import cost, read_answers, read_records
+from manyheads.results.schema import RunResult
 from manyheads.scoring import score_files
 from manyheads.study.parser import read_study
 from manyheads.training import checkpoint
@@ -290,8 +293,7 @@ RESULTS = results()
 ITEMS = {"accuracy": [1.0]}
 ANSWERS = [{"id": str(i), "label": "a", "gold": "a", "cluster": "c", "items": ITEMS} for i in range(3)]
 RECORD = {
-    "arm": "a", "seed": 1, "tasks": ["t"], "version": "0.1.0", "status": "finished", "notes": [],
-    "settings": {"seed": 1}, "fingerprint": {"device": "cpu"}, "scores": {"t": {"accuracy": 0.5}},
+    **header("a", 1, "t"), "status": "finished", "scores": {"t": {"accuracy": 0.5}},
     "metrics": {"t": {"headline": "accuracy", "kinds": {"accuracy": "mean"}, "split": "test"}},
     "official": {"t": {}}, "data": {"t": {"dataset": "d", "train": 5, "warnings": [], "hash": "x"}},
     "cost": {
@@ -300,7 +302,7 @@ RECORD = {
         "flops": 1e6, "flops_per_second": 1e6, "peak_flops_per_second": 1e9,
     },
 }  # fmt: skip
-PLAN = {"arms": {"a": {"runs": [{"seed": 1, "path": "a/1"}]}}}
+OUTLINE = StudyOutline("s", "?", "", "a", [1], {}, {}, {"a": ArmOutline(["t"], [PlannedRun(1, None, "a/1")])})
 
 
 def _results(folder: Path, data: bytes) -> Any:
@@ -314,12 +316,12 @@ def _record(folder: Path, data: bytes) -> Any:
     (folder / "a/1/predictions").mkdir(parents=True, exist_ok=True)
     (folder / "a/1/record.json").write_bytes(data)
     (folder / "a/1/predictions/t.jsonl").write_bytes(_lines(ANSWERS))
-    runs = read_records(folder, PLAN)
+    runs = read_records(folder, OUTLINE)
     if runs[0].status != "finished":
         # A record that is damaged is a run without a result: said, and not raised.
         raise StudyError([Problem("record", runs[0].reason)])
-    content = runs[0].content
-    return cost(runs), [content["metrics"][task]["kinds"] for task in content["scores"]], content["data"]
+    result = runs[0].result
+    return cost(runs), [result.metrics[task].kinds for task in result.scores], result.data
 
 
 STEPS = [
@@ -329,10 +331,13 @@ STEPS = [
 ]  # fmt: skip
 
 
+RUN = RunResult(seed=1, task=None, status="finished", reason=None, path="joint/1")
+
+
 def _steps(folder: Path, data: bytes) -> Any:
     (folder / "joint/1").mkdir(parents=True, exist_ok=True)
     (folder / "joint/1/metrics.jsonl").write_bytes(data)
-    runs = {"joint": plots._runs(folder, [{"path": "joint/1", "status": "finished"}])}
+    runs = {"joint": plots._runs(folder, [RUN])}
     if not any(runs["joint"]):  # a damaged file is left out of the figures
         raise StudyError([Problem("metrics.jsonl", "no steps")])
     return [plots._curve(runs["joint"], task) for task in ("sst2", "mnli")], plots._seen(
@@ -405,7 +410,7 @@ def _checkpoint(folder: Path, data: bytes) -> Any:
     for name, content in files.items():
         (place / name).write_bytes(content)
     (place / checkpoint.MANIFEST).write_bytes(manifest or json.dumps(_manifest(files)).encode())
-    assert isinstance(checkpoint.peek(folder), dict)
+    assert isinstance(checkpoint.newest_values(folder), dict)
     found = checkpoint._read(place)
     if isinstance(found, str):
         raise StudyError([Problem("checkpoint", found)])

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -13,6 +12,7 @@ from manyheads import registry
 from manyheads.analyses import FinishedRun
 from manyheads.core.values import Table
 from manyheads.heads import Head
+from manyheads.results.schema import Comparison, StudyResults
 from manyheads.study.spec import Arm, Choice, Study, Task
 
 
@@ -65,7 +65,7 @@ class MadeUp:
         }
         self.lines: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
         self.kinds: dict[str, dict[str, str]] = {}
-        self.results = SimpleNamespace(comparisons=[])
+        self.comparisons: list[Comparison] = []
         self.study = study_of(arms, heads=dict.fromkeys(rows, head), seeds=seeds)
 
     def answer(self, arm: str, task: str, scores: np.ndarray, metric: str, kind: str = "mean", **columns: Any) -> None:
@@ -78,6 +78,10 @@ class MadeUp:
                 gold = row.get(self.head(task).gold[0])
                 line |= {"id": row["id"], "gold": gold, **{name: given[at] for name, given in columns.items()}}
                 line["items"][metric] = np.atleast_1d(score).tolist()
+
+    @property
+    def results(self) -> StudyResults:
+        return StudyResults.model_construct(comparisons=self.comparisons)
 
     def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:
         found = []

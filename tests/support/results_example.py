@@ -1,10 +1,17 @@
-"""The results of a study that never ran: three tasks, a baseline, a joint arm and a sweep, with a failure and a gap."""
+"""The results of a study that never ran: three tasks, a baseline, a joint arm and a sweep, with a failure and a gap.
+
+`results()` is what results.json holds, for a test to change; `study_results()` is the same as read back.
+"""
 
 import json
 import math
 import random
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
+
+from manyheads.results.schema import StudyResults
 
 SEEDS = [1, 2, 3]
 BASELINE = {("sst2", "accuracy"): 0.913, ("mnli", "accuracy"): 0.842, ("squad", "f1"): 0.881, ("squad", "exact"): 0.809}
@@ -154,6 +161,7 @@ def tasks() -> dict[str, dict[str, Any]]:
 def results() -> dict[str, Any]:
     scored = scores()
     return {
+        "format": 2,
         "version": "0.1.0",
         "study": {
             "name": "three_tasks",
@@ -189,14 +197,21 @@ def results() -> dict[str, Any]:
         "failed": [
             {"arm": FAILED[0], "seed": FAILED[1], "task": None, "reason": "the loss of squad became NaN at step 412"}
         ],
-        "fingerprint": {
-            "versions": {"python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0", "manyheads": "0.1.0"},
-            "threads": 2,
-            "device": "cpu",
-            "precision": "float32",
-            "processor": "Intel Xeon 2.60 GHz",
-        },
+        "fingerprints": [
+            {
+                "versions": {"python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0", "manyheads": "0.1.0"},
+                "threads": 2,
+                "device": "cpu",
+                "precision": "float32",
+                "processor": "Intel Xeon 2.60 GHz",
+            }
+        ],
     }
+
+
+def study_results(given: dict[str, Any] | None = None) -> StudyResults:
+    """The results as read back, of what a test made of them."""
+    return StudyResults.model_validate(results() if given is None else given)
 
 
 def write_metrics(out: Path, steps: int = 900) -> None:
@@ -229,7 +244,10 @@ def lines(shares: dict[str, float], rng: random.Random, steps: int, models: str)
 
 
 def hostile(value: Any, mark: str = "<script>alert('x')</script>\"&") -> Any:
-    """The same results with `mark` at the end of every text and every name that data can bring in, throughout alike."""
+    """The same results with `mark` at the end of every text and every name that data can bring in, throughout alike.
+
+    Names of arms and tasks could not be so in results that were read: the page must not rely on it.
+    """
     known = {key for key in _keys(results()) if key not in {*arms(), *tasks()}} | KEYWORDS
     return _marked(value, mark, known)
 
@@ -241,6 +259,8 @@ def _keys(value: Any) -> set[str]:
 
 
 def _marked(value: Any, mark: str, known: set[str]) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _marked(part, mark, known) for name, part in value})
     if isinstance(value, str):
         return value if value in known else value + mark
     if isinstance(value, dict):

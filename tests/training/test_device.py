@@ -10,13 +10,21 @@ from manyheads.training import device
 def test_auto_takes_bf16_where_the_processor_has_it(able, chosen, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert device.precision("auto") == chosen
-    assert device.fingerprint(device.precision("auto"))["precision"] == chosen
+    assert device.fingerprint(device.precision("auto")).precision == chosen
 
 
 @pytest.mark.parametrize("asked", ["fp32", "bf16"])
 def test_what_was_asked_for_is_kept(asked, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     assert device.precision(asked) == asked
+
+
+def test_the_switch_is_told_apart_and_its_absence_is_as_before(monkeypatch):
+    monkeypatch.delenv("MANYHEADS_PLAIN", raising=False)
+    before = device.fingerprint("fp32")
+    assert "plain" not in before
+    monkeypatch.setenv("MANYHEADS_PLAIN", "1")
+    assert device.fingerprint("fp32") == before | {"plain": True}
 
 
 def test_the_peak_is_measured_once():

@@ -29,6 +29,7 @@ print(json.dumps(predict(model, examples)))
 TEXTS = ["The soup was cold and the waiter was rude.", "A fine film.", "Not bad, not bad at all!"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sharing", [{}, {"name": "sluice", "settings": {}}])
 def test_saved_and_opened_in_a_new_process_it_predicts_the_same_bits(sharing, tiny, tmp_path):
     model, _ = World(tiny, **sharing).trained([("food", "film")] * 2)

@@ -13,7 +13,7 @@ from manyheads.core.tensors import States
 from manyheads.core.values import Places, Table
 from manyheads.data.batches import TrainingData, encoded, vocabulary
 from manyheads.datasets.small_world import SmallWorld
-from manyheads.study.spec import AdamW, TrainingSettings
+from manyheads.study.spec import SGD, AdamW, TrainingSettings
 from manyheads.study.steps import Layout
 from manyheads.training.loop import train
 from manyheads.training.model import build_model
@@ -57,6 +57,25 @@ class Padded(nn.Module):
         return States((states[mask],), tokens.lengths)
 
 
+def built(tiny, tables, sharing):
+    specification = {
+        "encoder": {"name": "pretrained", "settings": {"model": str(tiny), "dropout": 0.0}},
+        "sharing": {"name": sharing, "settings": {}},
+        "tasks": {
+            task: {"head": {"name": task, "settings": HEADS[task][1]}, "labels": given.labels}
+            for task, given in tables.items()
+        },
+    }
+    return build_model(specification, Places(tiny), seed=1)
+
+
+def data_for(model, tables):
+    return {
+        task: TrainingData(task, encoded(model.head(task), given, model.tokenizer), 8, 1)
+        for task, given in tables.items()
+    }
+
+
 def ours(model, data, steps) -> list[dict[str, float]]:
     model.narrow(np.unique(np.concatenate([vocabulary(one.examples) for one in data.values()])))
     weighting = registry.load("weighting", "fixed")(list(data))
@@ -91,24 +110,33 @@ def reference(model, data, steps, tiny) -> list[dict[str, float]]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tasks", [*([head] for head in HEADS), list(HEADS)], ids=lambda tasks: "+".join(tasks))
 def test_fifty_steps_lose_what_the_padded_computation_loses(tiny, tasks):
     tables = {task: table(tiny, task) for task in tasks}
-    specification = {
-        "encoder": {"name": "pretrained", "settings": {"model": str(tiny), "dropout": 0.0}},
-        "sharing": {"name": "hard", "settings": {}},
-        "tasks": {
-            task: {"head": {"name": task, "settings": HEADS[task][1]}, "labels": tables[task].labels} for task in tasks
-        },
-    }
     results = []
     for way in (ours, lambda *given: reference(*given, tiny)):
-        model = build_model(specification, Places(tiny), seed=1)
-        data = {
-            task: TrainingData(task, encoded(model.head(task), tables[task], model.tokenizer), 8, 1) for task in tasks
-        }
-        results.append(way(model, data, [tuple(tasks)] * STEPS))
+        model = built(tiny, tables, "hard")
+        results.append(way(model, data_for(model, tables), [tuple(tasks)] * STEPS))
     for one, other in zip(*results, strict=True):
         assert one == pytest.approx(other, abs=1e-4)
     # Something was learned, so that equal is not merely "unchanged".
+    assert sum(results[0][-1].values()) < 0.97 * sum(results[0][0].values())
+
+
+@pytest.mark.parametrize(("sharing", "tasks"), [("hard", list(HEADS)), ("sluice", ["classification", "regression"])])
+def test_twenty_steps_lose_the_same_with_and_without_the_switch(tiny, sharing, tasks, monkeypatch):
+    tables, results = {task: table(tiny, task) for task in tasks}, []
+    for switch in ("", "1"):
+        monkeypatch.setenv("MANYHEADS_PLAIN", switch)
+        model = built(tiny, tables, sharing)
+        assert [encoder.packed for encoder in model.sharing.encoders()] == [not switch] * len(model.sharing.encoders())
+        data = data_for(model, tables)
+        model.narrow(np.unique(np.concatenate([vocabulary(one.examples) for one in data.values()])))
+        weighting, settings = registry.load("weighting", "fixed")(list(data)), TrainingSettings(clip=0.0)
+        optimizer = optimizer_for(model, weighting, SGD(), 0.05)
+        loop = train(model, data, Layout([tuple(tasks)] * 20), weighting, optimizer, seed=1, settings=settings)
+        results.append([record.losses for record in loop])
+    for one, other in zip(*results, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
     assert sum(results[0][-1].values()) < 0.97 * sum(results[0][0].values())

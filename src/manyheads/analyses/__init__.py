@@ -20,7 +20,7 @@ from manyheads.core.problems import Problem
 from manyheads.core.values import Answer, Encoded, HighlightedText, Table
 from manyheads.heads import Head
 from manyheads.report.drawing import Figure
-from manyheads.results.schema import Results
+from manyheads.results.schema import StudyResults
 from manyheads.study.spec import Study
 
 # ---- what an analysis returns ----------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class StudyRuns(Protocol):
     """The finished runs of a study, its data, and the comparison of its arms."""
 
     study: Study
-    results: Results
+    results: StudyResults
     """results.json: scores, comparisons and the rest."""
 
     def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:

@@ -11,7 +11,9 @@ from manyheads.analyses import Column, DataTable, Value
 from manyheads.analyses._changes import Changes
 from manyheads.heads import Head
 from manyheads.report import drawing
-from manyheads.report.drawing import INK, MUTED, ROW, SERIES, Figure, shortened
+from manyheads.report.drawing import INK, MUTED, ROW, SERIES, Figure
+from manyheads.report.templating import shortened
+from manyheads.results.numbers import gain
 
 GAP = "\N{NO-BREAK SPACE}" * 4
 LONGEST = 20
@@ -91,8 +93,7 @@ def group_figure(task: str, metric: str, groups: Sequence[Group]) -> Figure:
         for at, group in rows:
             low, high = group.interval or (0, 0)
             colour, marker = (SERIES[0], "^") if low > 0 else (SERIES[1], "v") if high < 0 else (MUTED, "o")
-            entry = {"difference": group.difference, "interval": group.interval}
-            drawing.whisker(axes, at, entry, "difference", marker, colour)
+            drawing.whisker(axes, at, group.difference, group.interval, marker, colour)
         axes.set_xlabel(f"← worse{GAP}{metric} × 100, 95 % interval{GAP}better →")
         reading = (
             "Each mark is the change of the score in a group of examples, its line the 95 % interval over seeds and "
@@ -101,7 +102,7 @@ def group_figure(task: str, metric: str, groups: Sequence[Group]) -> Figure:
         )
         title = f"{task}: where the answers changed"
         known = [(group, group.difference) for group in groups if group.difference is not None]
-        every = [f"{group.by} {group.name}: {100 * difference:+.1f}" for group, difference in known]
+        every = [f"{group.by} {group.name}: {gain(difference)}" for group, difference in known]
         return drawing.finish(sheet, f"groups-{task}"[:64], title, reading, f"{title}. {'; '.join(every)}.")
 
 

@@ -10,7 +10,9 @@ from manyheads.analyses._agreement import across, rho
 from manyheads.analyses._word_pairs import SUM, Agreement
 from manyheads.metrics.resampled import ranks
 from manyheads.report import drawing
-from manyheads.report.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet, shortened
+from manyheads.report.drawing import INK, MUTED, ROW, SERIES, WIDTH, Figure, Sheet
+from manyheads.report.templating import shortened
+from manyheads.results.numbers import fixed
 
 POINTS = 300
 """How many words of a scatter are drawn."""
@@ -115,4 +117,4 @@ def _two_lines(one: Agreement) -> str:
 
 
 def _number(value: float) -> str:
-    return "undefined" if not np.isfinite(value) else f"{value:.2f}".replace("-", "−")
+    return "undefined" if not np.isfinite(value) else fixed(value, 2)

@@ -13,7 +13,9 @@ from manyheads.analyses import Analysis, Column, DataTable, Section, StudyRuns, 
 from manyheads.analyses._crossed_answers import Crosser, Panel, Score, majority, refusal, scores
 from manyheads.analyses._crossed_heads_checks import crossings
 from manyheads.report import drawing
-from manyheads.report.drawing import BAND, INK, MUTED, ROW, SERIES, Figure, clean, points, shortened
+from manyheads.report.drawing import BAND, INK, MUTED, ROW, SERIES, Figure
+from manyheads.report.templating import clean, shortened
+from manyheads.results.numbers import points
 from manyheads.study.spec import Study
 
 
@@ -151,7 +153,7 @@ def crossed_figure(panels: Sequence[Panel], study: Study) -> Figure:
             axes = drawing.panel(sheet, title, top + 4, height, left=216, right=54)
             names = [_row_name(score, study) for score in panel.scores]
             values = [*(score.accuracy.value for score in panel.scores), panel.majority]
-            drawing.rows(axes, [*names, "always the same class"], [f"{100 * value:.1f}" for value in values])
+            drawing.rows(axes, [*names, "always the same class"], list(map(points, values)))
             axes.margins(x=0)
             axes.yaxis.grid(visible=False)
             for at, (score, name) in enumerate(zip(panel.scores, names, strict=True)):
@@ -159,7 +161,7 @@ def crossed_figure(panels: Sequence[Panel], study: Study) -> Figure:
                 axes.barh(at, 100 * value, height=0.56, color=COLOURS[score.row.kind], alpha=0.55)
                 low, high = score.accuracy.interval() or (value, value)
                 axes.plot([100 * max(0, low), 100 * min(1, high)], [at, at], color=INK, linewidth=1.6)
-                descriptions.append(f"{panel.texts}, {name.replace(chr(10), ' ')}: {100 * value:.1f}")
+                descriptions.append(f"{panel.texts}, {name.replace(chr(10), ' ')}: {points(value)}")
             axes.axvline(100 * panel.majority, color=INK, linewidth=1, linestyle=drawing.DASHES[1])
             axes.barh(len(panel.scores), 100 * panel.majority, height=0.56, color=BAND)
             axes.set_xlim(0, 100)

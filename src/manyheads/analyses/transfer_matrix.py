@@ -15,7 +15,10 @@ from manyheads.analyses import Analysis, Column, DataTable, Section, StudyRuns, 
 from manyheads.analyses._transfer_matrix_checks import pairs
 from manyheads.core.problems import counted
 from manyheads.report import drawing
-from manyheads.report.drawing import GRID, INK, MUTED, SERIES, WIDTH, Figure, clean, points
+from manyheads.report.drawing import GRID, INK, MUTED, SERIES, WIDTH, Figure
+from manyheads.report.templating import clean
+from manyheads.results import numbers
+from manyheads.results.numbers import gain, points
 from manyheads.results.schema import Comparison
 
 CELL, SIDE, TOP = 46, 128, 66  # points: a row, the column of names, the row of names with its heading
@@ -46,7 +49,7 @@ class TransferMatrix(Analysis):
 
     def analyse(self, runs: StudyRuns) -> Section:
         study, of_pair = runs.study, pairs(runs.study, self.arms)
-        headlines = {(one.arm, one.task): one for one in runs.results.comparisons if one.headline}
+        headlines = runs.results.headline_comparisons()
         cells = {
             (task, partner): headlines[arms[0], task]
             for pair, arms in of_pair.items()
@@ -68,8 +71,7 @@ def _sentence(cells: Cells) -> str:
         certain = [pair for pair in cells if cells[pair].verdict == verdict]
         certain.sort(key=lambda pair: sign * (cells[pair].difference or 0.0))
         named = [
-            f"{partner} {verdict} {task} ({points(cells[task, partner].difference, '+')})"
-            for task, partner in certain[:3]
+            f"{partner} {verdict} {task} ({gain(cells[task, partner].difference)})" for task, partner in certain[:3]
         ]
         more = f" and {len(certain) - 3} more" if len(certain) > 3 else ""
         parts.append(f"{', '.join(named)}{more}" if certain else f"no task {verdict} another for sure")
@@ -147,7 +149,8 @@ def heat_map(tasks: Sequence[str], cells: Cells, baseline: str) -> Figure:
             "▼ are sure (helps, hurts); without them it may be chance."
         )
         title = "Who gains from whom"
-        every = [f"{task} with {partner}: {points(cell.difference, '+')}" for (task, partner), cell in cells.items()]
+        differences = [(pair, points(cell.difference, signed=True)) for pair, cell in cells.items()]
+        every = [f"{task} with {partner}: {difference}" for (task, partner), difference in differences]
         return drawing.finish(sheet, "matrix", title, reading, f"{title}. {'; '.join(every)}.")
 
 
@@ -165,9 +168,9 @@ def _draw_cell(axes: Axes, row: int, column: int, cell: Comparison | None, large
     look: dict[str, Any] = {"ha": "center", "va": "center", "weight": "bold" if mark else "normal"}
     interval = cell.interval if size <= ROOMY else None
     height, letters = (0.36, 13) if interval else (0.5, 13 if size <= 6 else 11)
-    axes.text(column + 0.5, row + height, f"{mark}{points(cell.difference, '+')}", size=letters, **look)
+    axes.text(column + 0.5, row + height, f"{mark}{gain(cell.difference)}", size=letters, **look)
     if interval:
-        ends = f"{points(interval[0], '+')} to {points(interval[1], '+')}"
+        ends = numbers.interval(interval, signed=True)
         axes.text(column + 0.5, row + 0.72, ends, ha="center", va="center", size=11 if size <= 4 else 10, color=INK)
 
 

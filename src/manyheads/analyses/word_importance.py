@@ -27,6 +27,7 @@ from manyheads.analyses._word_scores import Network, sums
 from manyheads.core.problems import counted
 from manyheads.metrics.resampled import ranks
 from manyheads.report.drawing import Figure
+from manyheads.results.numbers import fixed
 
 FLIPS = 20
 """How many random choices of units have their signs flipped, for each network."""
@@ -184,7 +185,7 @@ def _common_start(known: Sequence[Agreement]) -> list[str]:
     same, other = most.same or 0.0, most.rho.value
     if same - other < 0.1:
         return []
-    correlations = f"{same:.2f} for {most.name}, and {other:.2f} with another seed".replace("-", "−")
+    correlations = f"{fixed(same, 2)} for {most.name}, and {fixed(other, 2)} with another seed"
     return [
         "Models of the same seed start from the same weights here, and for that reason alone the sums of two models "
         f"may be alike: ρ is {correlations}. So models are compared across seeds."
@@ -224,5 +225,5 @@ def _sentence(known: Sequence[Agreement], found: StudyWords) -> str:
 
 
 def _range(values: Sequence[float]) -> str:
-    low, high = (f"{value:.2f}".replace("-", "−") for value in (min(values), max(values)))
+    low, high = (fixed(value, 2) for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"

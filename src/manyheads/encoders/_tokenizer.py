@@ -18,7 +18,8 @@ class PretrainedTokenizer:
     """Implements `values.Tokenizer` over a fast Hugging Face tokenizer.
 
     Nothing is ever truncated here: heads cut, and count what they cut. A special token that is written in a text is
-    split like any other text (`split_special_tokens`), so that "[SEP]" in a review never becomes a separator.
+    split like any other text (`split_special_tokens`), so that "[SEP]" in a review never becomes a separator; where the
+    vocabulary has no other pieces for it (XLM-R, DeBERTa), it is unknown.
 
     :param source: A folder or a Hub id.
     :param max_length: The longest sequence the encoder takes, special tokens included.
@@ -42,6 +43,9 @@ class PretrainedTokenizer:
         found = found or [0] * len(ids)
         self._second_type, self._between_types = found[second.start], found[between]
         self._alone_after = alone[first.stop :]
+        written = self._backend().encode(" ".join(self.inner.all_special_tokens), add_special_tokens=False).ids
+        self._written = np.intersect1d(written, self.inner.all_special_ids)
+        """Special tokens that are pieces of texts too, in Unigram vocabularies; there they become the unknown piece."""
         self._spaces = self._backend().encode("a a", add_special_tokens=False).offsets[-1][0] < 2
         """Whether a piece covers the space before it, as in some byte-level tokenizers; `Pieces` have it outside."""
 
@@ -53,7 +57,12 @@ class PretrainedTokenizer:
             Pieces(np.array(one.ids, np.int32), np.array(one.offsets, np.int32).reshape(-1, 2))
             for one in self._backend().encode_batch(list(texts), add_special_tokens=False)
         ]
+        if len(self._written):
+            found = [Pieces(self._as_text(one.ids), one.offsets) for one in found]
         return [_trimmed(*pair) for pair in zip(found, texts, strict=True)] if self._spaces else found
+
+    def _as_text(self, ids: np.ndarray) -> np.ndarray:
+        return np.where(np.isin(ids, self._written), np.int32(self.unknown), ids)
 
     def _backend(self) -> Any:
         """The Rust tokenizer, which cuts whole texts."""

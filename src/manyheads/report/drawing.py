@@ -8,7 +8,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from manyheads.report.templating import clean, template_source
+
 WIDTH, NAMES, ROW = 520, 150, 27  # points: the sheet, its column of names, a row
 INK, MUTED, GRID, PAPER, BAND = "#1d2329", "#5f6b76", "#dfe3e7", "#fefefe", "#e9ecef"
 # Okabe and Ito's palette without its black and yellow; the page brightens it on dark paper.
@@ -28,6 +30,10 @@ DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 NAMED = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", BAND: "band"}
 NAMED |= {colour: f"series-{i}" for i, colour in enumerate(SERIES, 1)}
 NAMED |= {colour: f"ramp-{i}" for i, colour in enumerate(RAMP, 1)}
+PALETTE = template_source("palette.css")
+"""The colours as CSS variables, for light and for dark paper."""
+Ends = tuple[float, float] | None
+"""Of an interval, or None if it is not known."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 LOOK: dict[Any, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "manyheads", "text.parse_math": False, "font.family": "DejaVu Sans",
@@ -71,32 +77,20 @@ class Figure:
         svg = re.sub(r"<\?xml[^>]*>\s*", "", self.svg).replace(' xmlns="http://www.w3.org/2000/svg"', "")
         svg = re.sub(r"<svg[^>]*>", lambda tag: re.sub(r' (width|height|version)="[^"]*"', "", tag[0]), svg, count=1)
         svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{self.name}-", svg)
-        return re.sub(r'style="[^"]*"', lambda style: re.sub(r"#[0-9a-f]{6}", _variable, style[0]), svg)
+        return _with_variables(svg)
+
+
+def coloured(svg: str) -> str:
+    """The drawing of a file with the page's colours, on light and on dark paper."""
+    return re.sub(r"<svg[^>]*>", lambda tag: f"{tag[0]}<style>{PALETTE}</style>", _with_variables(svg), count=1)
+
+
+def _with_variables(svg: str) -> str:
+    return re.sub(r'style="[^"]*"', lambda style: re.sub(r"#[0-9a-f]{6}", _variable, style[0]), svg)
 
 
 def _variable(colour: re.Match[str]) -> str:
     return f"var(--{NAMED[colour[0]]}, {colour[0]})" if colour[0] in NAMED else colour[0]
-
-
-def clean(text: object) -> str:
-    """Text without what neither HTML nor SVG can hold (control characters, halves of characters), and without what
-    turns the reading direction of all that follows."""
-    unwanted = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-    return re.sub(unwanted, "\N{REPLACEMENT CHARACTER}", str(text))
-
-
-def shortened(text: object, longest: int) -> str:
-    """`clean` text of at most so many characters, the last of them an ellipsis if it was longer."""
-    text = clean(text)
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def points(value: float | None, sign: str = "") -> str:
-    """A score or a difference as people say it: times 100, with a real minus, and no sign before 0.0."""
-    if value is None:
-        return "undefined"
-    shown = f"{100 * value:{sign}.1f}".replace("-", "−")
-    return "0.0" if shown in ("+0.0", "−0.0") else shown
 
 
 @contextmanager
@@ -137,22 +131,23 @@ def rows(axes: Axes, names: Sequence[str], notes: Sequence[str]) -> None:
         axes.text(1 + 10 / WIDTH / box.width, row, note, transform=across, va="center")
 
 
-def whisker(axes: Axes, row: float, entry: Mapping[str, Any], key: str, marker: str, colour: str) -> None:
-    """An entry's value as a mark, and its interval as a line through it. Nothing if the value is undefined."""
-    if entry[key] is None:
+def whisker(axes: Axes, row: float, value: float | None, interval: Ends, marker: str, colour: str) -> None:
+    """A value as a mark, and its interval as a line through it. Nothing if the value is undefined."""
+    if value is None:
         return
-    low, high = entry["interval"] or (entry[key], entry[key])
+    low, high = interval or (value, value)
     line = MUTED if colour == PAPER else colour
     axes.plot([100 * low, 100 * high], [row, row], color=line, linewidth=2)
-    axes.plot([100 * entry[key]], [row], marker, color=colour, markersize=8, markeredgecolor=line, markeredgewidth=1.4)
+    axes.plot([100 * value], [row], marker, color=colour, markersize=8, markeredgecolor=line, markeredgewidth=1.4)
 
 
-def level(axes: Axes, entry: Mapping[str, Any] | None, *, upright: bool) -> None:
-    """The baseline's mean as a line, with its interval as a band."""
-    if entry and entry["mean"] is not None:
-        low, high = entry["interval"] or (entry["mean"], entry["mean"])
-        (axes.axvspan if upright else axes.axhspan)(100 * low, 100 * high, color=BAND, linewidth=0, zorder=0)
-        (axes.axvline if upright else axes.axhline)(100 * entry["mean"], color=INK, linewidth=1, linestyle=DASHES[1])
+def level(axes: Axes, value: float | None, interval: Ends, *, upright: bool) -> None:
+    """The baseline's mean as a line, with its interval as a band. Nothing if it is undefined."""
+    if value is None:
+        return
+    low, high = interval or (value, value)
+    (axes.axvspan if upright else axes.axhspan)(100 * low, 100 * high, color=BAND, linewidth=0, zorder=0)
+    (axes.axvline if upright else axes.axhline)(100 * value, color=INK, linewidth=1, linestyle=DASHES[1])
 
 
 KEY = 32

@@ -1,15 +1,19 @@
 """The results of a study for people who work in Python: as tables, data frames and figures. Needs no torch."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from manyheads.core.problems import Problem, StudyError
 from manyheads.report import html_page, plots, tables
-from manyheads.report.markup import few, note, text
+from manyheads.report.drawing import Sheet
+from manyheads.report.tables import TextTable
+from manyheads.report.templating import TEMPLATES
+from manyheads.results.numbers import counted
 from manyheads.results.reader import read_results
+from manyheads.results.schema import FailedRun, StudyResults
 
 COLUMNS = ("arm", "task", "metric", "headline", "seed", "score", "status", "reason")
 """Of the data frame of scores: one row for each planned run, metric and task."""
@@ -25,82 +29,43 @@ def open_results(folder: str | os.PathLike[str]) -> "Results":
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ShownTable:
-    """A table that a notebook shows as one, and `print` as lines of text."""
-
-    grid: tables.Grid
-
-    def __str__(self) -> str:
-        lines = [self.grid.header, *self.grid.rows]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        shown = ["  ".join(map(_aligned, line, widths, range(len(line)))).rstrip() for line in lines]
-        return "\n".join([*shown, "", self.grid.note])
-
-    __repr__ = __str__
-
-    def markdown(self) -> str:
-        """A pipe table with the note below."""
-        return tables.markdown(self.grid)
-
-    def latex(self) -> str:
-        """A table for the package booktabs."""
-        return tables.latex(self.grid)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{text(cell)}</th>' for cell in self.grid.header)
-        body = "".join(f"<tr>{''.join(_html_cells(row))}</tr>" for row in self.grid.rows)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"{table}<p><small>{text(self.grid.note)}</small></p>"
-
-
-def _aligned(cell: str, width: int, column: int) -> str:
-    return cell.ljust(width) if column == 0 else cell.rjust(width)
-
-
-def _html_cells(row: Sequence[str]) -> Iterator[str]:
-    yield f'<th scope="row" style="text-align: left">{text(row[0])}</th>'
-    for cell in row[1:]:
-        yield f"<td>{text(cell)}</td>"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
 class Results:
     """What came out of a study. In a notebook it shows itself: the answer and the main table.
 
-    :param content: What is in `results.json`; `docs/outputs.md` describes every key.
+    :param content: What is in `results.json`.
     :param folder: The study's folder.
     """
 
-    content: Mapping[str, Any]
+    content: StudyResults
     folder: Path
 
     @property
     def question(self) -> str:
         """What the study asks."""
-        return self.content["study"]["question"]
+        return self.content.study.question
 
     @property
     def answer(self) -> str:
         """The answer in a sentence or two."""
-        return self.content["answer"]
+        return self.content.answer
 
     @property
-    def failed(self) -> list[dict[str, Any]]:
+    def failed(self) -> list[FailedRun]:
         """The runs that failed: `arm`, `seed`, `task` (None for all of the arm's), `reason`."""
-        return list(self.content["failed"])
+        return self.content.failed
 
     @property
-    def table(self) -> ShownTable:
+    def table(self) -> TextTable:
         """Arms by tasks: each task's headline metric, the difference to the baseline, its verdict, and the cost."""
-        return ShownTable(tables.main_table(self.content))
+        return tables.main_table(self.content)
 
-    def task_table(self, task: str) -> ShownTable:
+    def task_table(self, task: str) -> TextTable:
         """All metrics of one task, and its comparison in full.
 
         :raises StudyError: If the study has no such task.
         """
-        _known("task", task, self.content["tasks"])
-        return ShownTable(tables.task_table(self.content, task))
+        _known("task", task, self.content.tasks)
+        return tables.task_table(self.content, task)
 
     def frame(self) -> Any:
         """Every score as a pandas data frame, one row for each arm, task, metric and seed; scores are fractions.
@@ -113,31 +78,26 @@ class Results:
         return pandas.DataFrame(list(self._rows()), columns=list(COLUMNS)).astype({"score": float})
 
     def comparisons(self) -> Any:
-        """Every comparison with the baseline as a pandas data frame; keys as in `results.json`."""
+        """Every comparison with the baseline as a pandas data frame, one row each; the interval is `low` and `high`."""
         import pandas
 
-        rows = []
-        for entry in self.content["comparisons"]:
-            low, high = entry["interval"] or (None, None)
-            rows.append({**{key: value for key, value in entry.items() if key != "interval"}, "low": low, "high": high})
-        return pandas.DataFrame(rows)
+        return pandas.DataFrame(tables.comparison_rows(self.content), columns=list(tables.COMPARED))
 
-    def _rows(self) -> Iterator[tuple[Any, ...]]:
-        scores = {(entry["arm"], entry["task"], entry["metric"]): entry for entry in self.content["scores"]}
+    def _rows(self) -> Iterator[tuple[str | bool | int | float | None, ...]]:
+        scores = {(one.arm, one.task, one.metric): one for one in self.content.scores}
         for arm in tables.ordered(self.content):
-            about = self.content["arms"][arm]
-            for task in (task for task in self.content["tasks"] if task in about["tasks"]):
-                headline = self.content["tasks"][task]["metric"]
-                for metric in self.content["tasks"][task]["metrics"] or [None]:
-                    entry = scores.get((arm, task, metric), {})
-                    for run in about["runs"]:
-                        if run["task"] in (None, task):
-                            score = entry.get("seeds", {}).get(str(run["seed"]))
-                            reason = run["reason"] or (entry.get("undefined") if score is None else None)
-                            named = (arm, task, metric, metric == headline, run["seed"])
-                            yield (*named, score, run["status"], reason or "")
+            for task in (task for task in self.content.tasks if task in self.content.arms[arm].tasks):
+                about = self.content.tasks[task]
+                for metric in about.metrics or [None]:
+                    of_all = scores.get((arm, task, metric or ""))
+                    for run in self.content.arms[arm].runs:
+                        if run.task in (None, task):
+                            score = of_all.seeds.get(run.seed) if of_all else None
+                            undefined = of_all.undefined if of_all and score is None else None
+                            named = (arm, task, metric, metric == about.metric, run.seed)
+                            yield (*named, score, run.status, run.reason or undefined or "")
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Sheet | None]:
         """The report's figures as matplotlib figures, drawn anew: `scores`, `differences`, and what else there is."""
         return {figure.name: figure.sheet for figure in plots.figures(self.content, self.folder)}
 
@@ -152,30 +112,27 @@ class Results:
         :param task: Which one, if the arm has one model per task.
         :raises StudyError: If there is no such run, or it did not finish.
         """
-        _known("arm", arm, self.content["arms"])
-        runs = {(run["seed"], run["task"]): run for run in self.content["arms"][arm]["runs"]}
+        _known("arm", arm, self.content.arms)
+        runs = {(run.seed, run.task): run for run in self.content.arms[arm].runs}
         run = runs.get((seed, task)) or runs.get((seed, None))
-        if run is None or run["status"] != "finished":
-            finished = [str(key) for key, one in runs.items() if one["status"] == "finished"]
+        if run is None or run.status != "finished":
+            finished = [str(key) for key, one in runs.items() if one.status == "finished"]
             what = f"the arm {arm} has no finished run of this seed and task"
             remedy = f"There are (seed, task): {', '.join(finished)}." if finished else "None of its runs finished."
             raise StudyError([Problem(str(self.folder), what, str((seed, task)), remedy)])
-        return self.folder / run["path"] / "model"
+        return self.folder / run.path / "model"
 
     def __str__(self) -> str:
         return f"{self.question}\n\n{self.table}\n\n{self.answer}"
 
     def __repr__(self) -> str:
-        runs = sum(len(about["runs"]) for about in self.content["arms"].values())
-        return f"Results({str(self.folder)!r}: {few(runs, 'run')}, {len(self.failed)} failed)"
+        runs = sum(len(arm.runs) for arm in self.content.arms.values())
+        return f"Results({str(self.folder)!r}: {counted(runs, 'run')}, {len(self.failed)} failed)"
 
     def _repr_html_(self) -> str:
-        lost = note(f"{few(len(self.failed), 'run')} failed.") if self.failed else ""
-        asked, where = text(self.question), text(self.folder / "report.html")
-        answer = f"<p>{asked}<br><strong>{text(self.answer)}</strong></p>"
-        return f"{answer}{lost}{self.table._repr_html_()}<p><small>Report: <code>{where}</code></small></p>"
+        return TEMPLATES.get_template("notebook_results.html").render(results=self)
 
 
-def _known(kind: str, name: str, there: Mapping[str, Any]) -> None:
+def _known(kind: str, name: str, there: Mapping[str, object]) -> None:
     if name not in there:
         raise StudyError([Problem("results", f'there is no {kind} "{name}"', "", f"Choose from: {', '.join(there)}.")])

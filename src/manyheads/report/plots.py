@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 
 from manyheads.core.atomic_files import write_whole
 from manyheads.report import drawing
-from manyheads.report.drawing import DASHES, INK, MUTED, PAPER, RAMP, ROW, SERIES, Figure, clean, points
+from manyheads.report.drawing import DASHES, INK, MUTED, PAPER, RAMP, ROW, SERIES, Figure
+from manyheads.report.templating import clean
+from manyheads.results.numbers import count, points
+from manyheads.results.schema import RunResult, Score, StudyResults
 
-Results = Mapping[str, Any]
 Runs = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
 VERDICTS = {
     "helps": ("^", SERIES[0]),
@@ -23,10 +25,10 @@ VERDICTS = {
 }
 
 
-def figures(results: Results, out: Path) -> list[Figure]:
+def figures(results: StudyResults, out: Path) -> list[Figure]:
     """Every figure that the results, and the steps recorded in the folder `out`, have something for."""
     with drawing.house_look():
-        runs = {arm: _runs(out, about["runs"]) for arm, about in results["arms"].items()}
+        runs = {arm: _runs(out, about.runs) for arm, about in results.arms.items()}
         drawn = (
             _scores(results),
             _differences(results),
@@ -47,35 +49,30 @@ def write(drawn: Sequence[Figure], out: Path) -> None:
 # ---- what the figures show -------------------------------------------------------------------------------------------
 
 
-def headline(results: Results, part: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """(arm, task) → the entry of `scores` or `comparisons` for the task's headline metric."""
-    return {(entry["arm"], entry["task"]): entry for entry in results[part] if entry["headline"]}
-
-
-def _label(results: Results, arm: str, width: int = 21) -> str:
+def _label(results: StudyResults, arm: str, width: int = 21) -> str:
     """An arm's name in at most two lines; the middle goes first, since swept arms differ at the end."""
-    text = clean(results["arms"][arm].get("label") or arm)
+    text = clean(results.label(arm))
     text = text if len(text) < 2 * width else f"{text[: width - 3]}… {text[-width + 3 :]}"
     return "\n".join(textwrap.wrap(text, width)[:2])
 
 
-def _title(results: Results, task: str) -> str:
-    return f"{task}, {results['tasks'][task]['metric']} × 100"
+def _title(results: StudyResults, task: str) -> str:
+    return f"{task}, {results.tasks[task].metric} × 100"
 
 
-def _colours(results: Results) -> dict[str, tuple[str, Any]]:
+def _colours(results: StudyResults) -> dict[str, tuple[str, Any]]:
     """Each arm's colour and dashes: ink for the baseline, a ramp over a sweep's values, the palette for the rest."""
-    arms, baseline = results["arms"], results["study"]["baseline"]
-    swept = [arm for arm, about in arms.items() if about.get("sweep")]
+    arms, baseline = results.arms, results.study.baseline
+    swept = [arm for arm, about in arms.items() if about.sweep]
     plain = [arm for arm in arms if arm not in swept and arm != baseline]
     ramp = {arm: (RAMP[round(i * (len(RAMP) - 1) / max(1, len(swept) - 1))], "-") for i, arm in enumerate(swept)}
     palette = {arm: (SERIES[i % len(SERIES)], DASHES[i // len(SERIES) % len(DASHES)]) for i, arm in enumerate(plain)}
     return {**palette, **ramp, baseline: (INK, DASHES[1])}
 
 
-def _runs(out: Path, runs: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+def _runs(out: Path, runs: Sequence[RunResult]) -> list[list[dict[str, Any]]]:
     """The steps of each finished run of an arm."""
-    found = [out / run["path"] / "metrics.jsonl" for run in runs if run["status"] == "finished"]
+    found = [out / run.path / "metrics.jsonl" for run in runs if run.status == "finished"]
     return [_steps(metrics.read_bytes()) for metrics in found if metrics.is_file()]
 
 
@@ -118,19 +115,20 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 # ---- the figures -----------------------------------------------------------------------------------------------------
 
 
-def _scores(results: Results) -> Figure | None:
-    scores, colours, baseline = headline(results, "scores"), _colours(results), results["study"]["baseline"]
-    panels = {task: [arm for arm in results["arms"] if (arm, task) in scores] for task in results["tasks"]}
+def _scores(results: StudyResults) -> Figure | None:
+    scores, colours = results.headline_scores(), _colours(results)
+    panels = {task: [arm for arm in results.arms if (arm, task) in scores] for task in results.tasks}
     panels = {task: arms for task, arms in panels.items() if arms}
     sheet, top, alt = drawing.new_sheet(sum(ROW * len(arms) + 68 for arms in panels.values())), 0.0, []
     for task, arms in panels.items():
         axes = drawing.panel(sheet, _title(results, task), top, ROW * len(arms))
-        drawing.level(axes, scores.get((baseline, task)), upright=True)
+        _level(axes, scores.get((results.study.baseline, task)), upright=True)
         for row, arm in enumerate(arms):
-            seeds = [100 * score for score in scores[arm, task]["seeds"].values() if score is not None]
+            seeds = [100 * score for score in scores[arm, task].seeds.values() if score is not None]
             axes.plot(seeds, [row] * len(seeds), "|", color=MUTED, markersize=11, markeredgewidth=1)
-            drawing.whisker(axes, row, scores[arm, task], "mean", "o", colours[arm][0])
-        values = [points(scores[arm, task]["mean"]) for arm in arms]
+            score = scores[arm, task]
+            drawing.whisker(axes, row, score.mean, score.interval, "o", colours[arm][0])
+        values = [points(scores[arm, task].mean) for arm in arms]
         drawing.rows(axes, [_label(results, arm) for arm in arms], values)
         alt.append(f"{task}: " + ", ".join(f"{arm} {value}" for arm, value in zip(arms, values, strict=True)))
         top += ROW * len(arms) + 68
@@ -142,9 +140,9 @@ def _scores(results: Results) -> Figure | None:
     return drawing.finish(sheet, "scores", "Scores", reading, alt_text) if scores else None
 
 
-def _differences(results: Results) -> Figure | None:
-    found = headline(results, "comparisons")
-    groups = {task: [arm for arm in results["arms"] if (arm, task) in found] for task in results["tasks"]}
+def _differences(results: StudyResults) -> Figure | None:
+    found = results.headline_comparisons()
+    groups = {task: [arm for arm in results.arms if (arm, task) in found] for task in results.tasks}
     order = [(task, arm) for task, arms in groups.items() if arms for arm in ("", *arms)]
     if not order:
         return None
@@ -154,9 +152,9 @@ def _differences(results: Results) -> Figure | None:
     notes = []
     for row, at in enumerate(order):
         entry = found.get((at[1], at[0]))
-        notes.append(f"{points(entry['difference'], '+')}  {entry['verdict']}" if entry else "")
+        notes.append(f"{points(entry.difference, signed=True)}  {entry.verdict}" if entry else "")
         if entry:
-            drawing.whisker(axes, row, entry, "difference", *VERDICTS.get(entry["verdict"], ("o", PAPER)))
+            drawing.whisker(axes, row, entry.difference, entry.interval, *VERDICTS[entry.verdict])
     drawing.rows(axes, [_label(results, arm) if arm else clean(task) for task, arm in order], notes)
     axes.set_xlabel("difference to the baseline × 100")
     reading = (
@@ -168,25 +166,23 @@ def _differences(results: Results) -> Figure | None:
     return drawing.finish(sheet, "differences", "Differences to the baseline", reading, alt)
 
 
-def _sweep(results: Results) -> Figure | None:
-    scores, swept = headline(results, "scores"), [arm for arm, about in results["arms"].items() if about.get("sweep")]
-    sweeps: dict[str, list[str]] = {}
-    for arm in swept:
-        sweeps.setdefault(results["arms"][arm]["sweep"]["key"], []).append(arm)
-    panels = [(k, task) for k in sweeps for task in results["tasks"] if any((arm, task) in scores for arm in sweeps[k])]
+def _sweep(results: StudyResults) -> Figure | None:
+    scores = results.headline_scores()
+    sweeps: dict[str, dict[str, Any]] = {}
+    for arm, about in results.arms.items():
+        if about.sweep:
+            sweeps.setdefault(about.sweep.key, {})[arm] = about.sweep.value
+    panels = [(k, task) for k in sweeps for task in results.tasks if any((arm, task) in scores for arm in sweeps[k])]
     sheet, alt = drawing.new_sheet(212 * len(panels)), []
     for i, (name, task) in enumerate(panels):
         axes = drawing.panel(sheet, _title(results, task), 212 * i, 130, left=40, right=128)
         axes.set_xlabel(clean(name))
-        at = zip(
-            _places(axes, [results["arms"][arm]["sweep"]["value"] for arm in sweeps[name]]), sweeps[name], strict=True
-        )
-        line = sorted(
-            (x, scores[arm, task]["mean"], arm) for x, arm in at if scores.get((arm, task), {}).get("mean") is not None
-        )
-        _line(axes, [x for x, _, _ in line], [scores[arm, task] for _, _, arm in line])
-        _named_level(axes, results, scores.get((results["study"]["baseline"], task)))
-        alt.append(f"{task}: " + ", ".join(f"{arm} {points(mean)}" for _, mean, arm in line))
+        places = zip(_places(axes, list(sweeps[name].values())), sweeps[name], strict=True)
+        found = ((x, arm, scores.get((arm, task))) for x, arm in places)
+        line = sorted((x, one.mean, arm, one) for x, arm, one in found if one and one.mean is not None)
+        _line(axes, [x for x, *_ in line], [one for *_, one in line])
+        _named_level(axes, results, scores.get((results.study.baseline, task)))
+        alt.append(f"{task}: " + ", ".join(f"{arm} {points(mean)}" for _, mean, arm, _ in line))
     reading = "Line: mean over seeds. Shade: 95 % interval. Grey band: the baseline. The axes do not begin at 0."
     alt_text = "Score against the swept value, a panel for each task. " + ". ".join(alt) + "."
     return drawing.finish(sheet, "sweep", "Scores over the swept value", reading, alt_text) if panels else None
@@ -203,28 +199,33 @@ def _places(axes: Axes, values: Sequence[Any]) -> list[float]:
     return places
 
 
-def _line(axes: Axes, x: Sequence[float], entries: Sequence[Mapping[str, Any]]) -> None:
-    mean = [100 * entry["mean"] for entry in entries]
-    bounds = [entry["interval"] or (entry["mean"], entry["mean"]) for entry in entries]
+def _line(axes: Axes, x: Sequence[float], scores: Sequence[Score]) -> None:
+    means = [one.mean or 0 for one in scores]
+    bounds = [one.interval or (mean, mean) for one, mean in zip(scores, means, strict=True)]
     low, high = [100 * bound[0] for bound in bounds], [100 * bound[1] for bound in bounds]
     axes.fill_between(x, low, high, color=RAMP[4], alpha=0.2, linewidth=0)
-    axes.plot(x, mean, "o-", color=RAMP[4], linewidth=2, markersize=6)
+    axes.plot(x, [100 * mean for mean in means], "o-", color=RAMP[4], linewidth=2, markersize=6)
 
 
-def _named_level(axes: Axes, results: Results, entry: Mapping[str, Any] | None) -> None:
-    drawing.level(axes, entry, upright=False)
-    if entry and entry["mean"] is not None:
-        note = f"{_label(results, results['study']['baseline'], 18)}\n{points(entry['mean'])}"
+def _level(axes: Axes, score: Score | None, *, upright: bool) -> None:
+    if score:
+        drawing.level(axes, score.mean, score.interval, upright=upright)
+
+
+def _named_level(axes: Axes, results: StudyResults, score: Score | None) -> None:
+    _level(axes, score, upright=False)
+    if score and score.mean is not None:
+        note = f"{_label(results, results.study.baseline, 18)}\n{points(score.mean)}"
         place = axes.get_yaxis_transform()
-        axes.text(1.03, 100 * entry["mean"], note, transform=place, va="center", linespacing=1.15, size=12.5)
+        axes.text(1.03, 100 * score.mean, note, transform=place, va="center", linespacing=1.15, size=12.5)
 
 
-def _losses(results: Results, runs: Runs) -> Figure | None:
+def _losses(results: StudyResults, runs: Runs) -> Figure | None:
     colours = _colours(results)
-    curves = {(arm, task): _curve(runs[arm], task) for arm in results["arms"] for task in results["tasks"]}
+    curves = {(arm, task): _curve(runs[arm], task) for arm in results.arms for task in results.tasks}
     curves = {place: curve for place, curve in curves.items() if len(curve[0]) > 1}
-    arms = [arm for arm in results["arms"] if any(place[0] == arm for place in curves)]
-    tasks = [task for task in results["tasks"] if any(place[1] == task for place in curves)]
+    arms = [arm for arm in results.arms if any(place[0] == arm for place in curves)]
+    tasks = [task for task in results.tasks if any(place[1] == task for place in curves)]
     sheet, alt = drawing.new_sheet(drawing.key_height(len(arms)) + 216 * len(tasks)), []
     drawing.key(sheet, [(_label(results, arm, 34), *colours[arm]) for arm in arms])
     for i, task in enumerate(tasks):
@@ -238,7 +239,7 @@ def _losses(results: Results, runs: Runs) -> Figure | None:
         heights = np.concatenate([curves[place][1] for place in curves if place[1] == task])
         axes.set(xlim=(0, None), ylim=(min(0, heights.min()), 1.05 * heights.max()))
         axes.set_xlabel(f"examples of {clean(task)} seen")
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        axes.xaxis.set_major_formatter(lambda x, _: count(x))
     reading = (
         "Mean over seeds, smoothed; the faint line is the same unsmoothed. Arms are compared where they have seen "
         "equally many examples of the task, not after equally many steps."
@@ -247,10 +248,10 @@ def _losses(results: Results, runs: Runs) -> Figure | None:
     return drawing.finish(sheet, "losses", "Training losses", reading, alt_text) if tasks else None
 
 
-def _shares(results: Results, runs: Runs) -> Figure | None:
-    several = [arm for arm, about in results["arms"].items() if about["models"] == "joint" and len(about["tasks"]) > 1]
+def _shares(results: StudyResults, runs: Runs) -> Figure | None:
+    several = [arm for arm, about in results.arms.items() if about.models == "joint" and len(about.tasks) > 1]
     arms = [arm for arm in several if any(runs[arm])]
-    tasks = [task for task in results["tasks"] if any(task in results["arms"][arm]["tasks"] for arm in arms)]
+    tasks = [task for task in results.tasks if any(task in results.arms[arm].tasks for arm in arms)]
     sheet, alt = drawing.new_sheet(drawing.key_height(len(tasks)) + 126 * len(arms) + 24), []
     colours = [SERIES[i % len(SERIES)] for i in range(len(tasks))]
     drawing.key(sheet, [(clean(task), colour, None) for task, colour in zip(tasks, colours, strict=True)])

@@ -9,13 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from manyheads.core.atomic_files import write_whole
 from manyheads.core.problems import StudyError
 from manyheads.core.values import Measure
 from manyheads.metrics.resampled import undefined
 from manyheads.results.intervals import Spread, holm, resample, spread
+from manyheads.results.outline import ArmOutline, StudyOutline
+from manyheads.results.reader import RESULTS
 from manyheads.results.records import FINISHED, Record, cost, differences, predictions, read_answers, read_records
+from manyheads.results.run_record import DataSummary
+from manyheads.results.schema import (
+    ArmResult,
+    Comparison,
+    Cost,
+    FailedRun,
+    RunResult,
+    Score,
+    StudyInfo,
+    StudyResults,
+    TaskResult,
+)
 from manyheads.results.verdicts import CANNOT_TELL, HELPS, HURTS, answer, judge, seeds_needed, sentence
 
 MARGIN = 0.01
@@ -61,46 +76,51 @@ class Scored:
         return np.array([self.scores[key] for key in keys]), np.stack([self.resampled[key] for key in keys], axis=1)
 
 
-def compare(
-    out: Path, plan: Mapping[str, Any], *, margin: float = MARGIN, resamples: int = RESAMPLES
-) -> dict[str, Any]:
-    """Compare the runs of a study and write `results.json`, whose format is in `docs/outputs.md`.
+def compare(out: Path, study: StudyOutline, *, margin: float = MARGIN, resamples: int = RESAMPLES) -> StudyResults:
+    """Compare the runs of a study and write `results.json`. Runs without a record, or that failed, are shown as such.
 
-    :param plan: `version`, `name`, `question`, `command`, `baseline`, `seeds`, `settings`, `tasks`, `arms` of the
-        study; an arm's `runs` say where their records are. Runs without a record, or that failed, are shown as such.
     :param margin: A difference is called none if nothing larger than this could have been missed.
     :raises StudyError: If two runs were not scored on the same items.
     """
-    found = read_records(out, plan)
-    scored = {task: _scored(out, task, found, resamples) for task in plan["tasks"]}
-    comparisons = _comparisons(plan, scored, margin)
-    results = {
-        "version": plan["version"],
-        "study": {key: plan[key] for key in ("name", "question", "command", "baseline", "seeds", "settings")},
-        "answer": answer(plan["question"], comparisons),
-        "tasks": {task: _about_task(task, plan, scored[task], found) for task in plan["tasks"]},
-        "arms": {
-            arm: _about_arm(about, [run for run in found if run.arm == arm]) for arm, about in plan["arms"].items()
-        },
-        "scores": [
-            _score(of_task, arm, metric)
+    found = read_records(out, study)
+    scored = {task: _scored(out, task, found, resamples) for task in study.tasks}
+    comparisons = _comparisons(study, scored, margin)
+    results = StudyResults(
+        version=study.version,
+        study=StudyInfo(
+            name=study.name,
+            question=study.question,
+            command=study.command,
+            baseline=study.baseline,
+            seeds=list(study.seeds),
+            settings=_json(study.settings),
+        ),
+        answer=answer(study.question, comparisons),
+        tasks={task: _task_result(task, study, scored[task], found) for task in study.tasks},
+        arms={name: _arm_result(arm, [run for run in found if run.arm == name]) for name, arm in study.arms.items()},
+        scores=[
+            _score(of_task, name, metric)
             for of_task in scored.values()
-            for arm, about in plan["arms"].items()
-            if of_task and of_task.task in about["tasks"]
+            for name, arm in study.arms.items()
+            if of_task and of_task.task in arm.tasks
             for metric in of_task.metrics
         ],
-        "comparisons": comparisons,
-        "failed": [
-            {"arm": run.arm, "seed": run.seed, "task": run.task, "reason": run.reason}
+        comparisons=comparisons,
+        failed=[
+            FailedRun(arm=run.arm, seed=run.seed, task=run.task, reason=_json(run.reason))
             for run in found
             if run.status != FINISHED
         ],
-        "analyses": [],
-        "fingerprint": _fingerprint(found),
-    }
-    results = _plain(results)
+        fingerprints=_fingerprints(found),
+    )
     write_results(out, results)
     return results
+
+
+def write_results(out: Path, results: StudyResults) -> None:
+    """Write `results.json`, whole or not at all."""
+    content = results.model_dump(mode="json")
+    write_whole(out / RESULTS, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 # ---- from records to scores ------------------------------------------------------------------------------------------
@@ -108,19 +128,19 @@ def compare(
 
 def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Scored | None:
     """None if no run of the task finished."""
-    runs = [run for run in found if run.status == FINISHED and task in run.content["scores"]]
+    runs = [run for run in found if run.status == FINISHED and task in run.result.scores]
     if not runs:
         return None
-    about = runs[0].content["metrics"][task]
+    about = runs[0].result.metrics[task]
     answers = [
-        read_answers(predictions(out, run.path, task), run.content.get("files", {}).get(f"predictions/{task}.jsonl"))
+        read_answers(predictions(out, run.path, task), run.result.files.get(f"predictions/{task}.jsonl"))
         for run in runs
     ]
     problems = differences(answers)
     if problems:
         raise StudyError(problems)
     measures: dict[tuple[str, str, int], Measure] = {}
-    for metric, kind in about["kinds"].items():
+    for metric, kind in about.kinds.items():
         for run, of_run in zip(runs, answers, strict=True):
             measures[metric, run.arm, run.seed] = Measure(kind, of_run.items.get(metric, np.empty((0, 1))))
     reasons = {key: reason for key, measure in measures.items() if (reason := undefined(measure))}
@@ -133,10 +153,10 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
     points, resampled = (
         resample(list(usable.values()), groups, resamples=resamples) if usable else ((), np.empty((0, 0)))
     )
-    headline = about["headline"]
+    headline = about.headline
     scores = dict.fromkeys(measures, math.nan) | dict(zip(usable, map(float, points), strict=True))
     return Scored(
-        task, headline, [headline, *(metric for metric in about["kinds"] if metric != headline)], len(answers[0].ids),
+        task, headline, [headline, *(metric for metric in about.kinds if metric != headline)], len(answers[0].ids),
         None if groups is None else int(groups.max()) + 1, scores, dict(zip(usable, resampled.T, strict=True)), reasons,
         _disagreements(task, runs, scores),
     )  # fmt: skip
@@ -145,8 +165,8 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
 def _disagreements(task: str, runs: Sequence[Record], scores: Mapping[tuple[str, str, int], float]) -> list[str]:
     texts = []
     for run in runs:
-        for metric in run.content["metrics"][task]["kinds"]:
-            value, own = run.content["scores"][task].get(metric), scores[metric, run.arm, run.seed]
+        for metric in run.result.metrics[task].kinds:
+            value, own = run.result.scores[task].get(metric), scores[metric, run.arm, run.seed]
             if (value is None) != math.isnan(own) or (value is not None and abs(value - own) > _AGREE):
                 texts.append(
                     f"{run.path}: {metric} is {value} by its record and {own} by its predictions; the latter is shown"
@@ -154,7 +174,7 @@ def _disagreements(task: str, runs: Sequence[Record], scores: Mapping[tuple[str,
     return texts
 
 
-def _score(of_task: Scored, arm: str, metric: str) -> dict[str, Any]:
+def _score(of_task: Scored, arm: str, metric: str) -> Score:
     seeds, defined = of_task.seeds(metric, arm), of_task.defined(metric, arm)
     values = [of_task.scores[metric, arm, seed] for seed in defined]
     known = spread(*of_task.columns(metric, arm, defined), of_task.units) if defined else None
@@ -163,29 +183,29 @@ def _score(of_task: Scored, arm: str, metric: str) -> dict[str, Any]:
     ]
     if not seeds:
         lost = ["no run finished"]
-    return {
-        "arm": arm, "task": of_task.task, "metric": metric, "headline": metric == of_task.headline,
-        "mean": statistics.fmean(values) if values else None,
-        "seeds": {str(seed): of_task.scores[metric, arm, seed] if seed in defined else None for seed in seeds},
-        "sd": statistics.stdev(values) if len(values) > 1 else None,
-        "interval": known.interval() if known else None,
-        "undefined": "; ".join(lost) or None,
-    }  # fmt: skip
+    return Score(
+        arm=arm,
+        task=of_task.task,
+        metric=metric,
+        headline=metric == of_task.headline,
+        mean=statistics.fmean(values) if values else None,
+        sd=statistics.stdev(values) if len(values) > 1 else None,
+        seeds={seed: of_task.scores[metric, arm, seed] if seed in defined else None for seed in seeds},
+        interval=known.interval() if known else None,
+        undefined="; ".join(lost) or None,
+    )
 
 
 # ---- from scores to comparisons --------------------------------------------------------------------------------------
 
 
-def _comparisons(plan: Mapping[str, Any], scored: Mapping[str, Scored | None], margin: float) -> list[dict[str, Any]]:
-    baseline = plan["baseline"]
+def _comparisons(study: StudyOutline, scored: Mapping[str, Scored | None], margin: float) -> list[Comparison]:
+    baseline = study.baseline
     cells = [
-        (of_task, arm, metric)
+        (of_task, name, metric)
         for of_task in scored.values()
-        for arm, about in plan["arms"].items()
-        if of_task
-        and arm != baseline
-        and of_task.task in about["tasks"]
-        and of_task.task in plan["arms"][baseline]["tasks"]
+        for name, arm in study.arms.items()
+        if of_task and name != baseline and of_task.task in arm.tasks and of_task.task in study.arms[baseline].tasks
         for metric in of_task.metrics
     ]
     spreads = [_difference(of_task, arm, baseline, metric) for of_task, arm, metric in cells]
@@ -198,17 +218,25 @@ def _comparisons(plan: Mapping[str, Any], scored: Mapping[str, Scored | None], m
         cells, spreads, p, corrected, claimed, strict=True
     ):
         verdict = judge(known, adjusted if claim else value, margin)
-        entry = {
-            "arm": arm, "task": of_task.task, "metric": metric, "headline": claim,
-            "difference": known.value if known else None, "interval": known.interval() if known else None,
-            "p": value, "p_holm": adjusted, "verdict": verdict,
-            "noise": _score(of_task, baseline, metric)["sd"],
-            "missable": known.missable() if known and known.seeds > 1 and verdict not in (HELPS, HURTS) else None,
-            "seeds_needed": seeds_needed(known, claims if claim else 1) if verdict == CANNOT_TELL else None,
-            "seeds": len(_pairs(of_task, arm, baseline, metric)),
-        }  # fmt: skip
-        entry["sentence"] = sentence(entry, baseline, known, _why_not(of_task, arm, baseline, metric))
-        entries.append(entry)
+        missable = known.missable() if known and known.seeds > 1 and verdict not in (HELPS, HURTS) else None
+        entry = Comparison(
+            arm=arm,
+            task=of_task.task,
+            metric=metric,
+            headline=claim,
+            difference=known.value if known else None,
+            interval=known.interval() if known else None,
+            p=value,
+            p_holm=adjusted,
+            verdict=verdict,
+            sentence="",
+            noise=_score(of_task, baseline, metric).sd,
+            missable=missable if missable is not None and math.isfinite(missable) else None,
+            seeds_needed=seeds_needed(known, claims if claim else 1) if verdict == CANNOT_TELL else None,
+            seeds=len(_pairs(of_task, arm, baseline, metric)),
+        )
+        told = sentence(entry, baseline, known, _why_not(of_task, arm, baseline, metric))
+        entries.append(entry.model_copy(update={"sentence": told}))
     return entries
 
 
@@ -242,57 +270,81 @@ def _why_not(of_task: Scored, arm: str, baseline: str, metric: str) -> str:
 # ---- what else the report shows --------------------------------------------------------------------------------------
 
 
-def _about_task(task: str, plan: Mapping[str, Any], of_task: Scored | None, found: Sequence[Record]) -> dict[str, Any]:
-    about = {"metric": None, "metrics": [], "split": None, "items": None, "clusters": None} | dict(plan["tasks"][task])
+def _task_result(task: str, study: StudyOutline, of_task: Scored | None, found: Sequence[Record]) -> TaskResult:
+    planned = study.tasks[task]
     if of_task is None:
-        return {"train": None, "dropped": {}, "truncated": 0, "warnings": []} | about
-    runs = [run.content for run in found if run.status == FINISHED and task in run.content["data"]]
-    data = runs[0]["data"][task]
-    warnings = [str(warning) for run in runs for warning in run["data"][task].get("warnings", ())]
-    about |= {
-        "metric": of_task.headline, "metrics": list(of_task.metrics), "split": runs[0]["metrics"][task]["split"],
-        "items": of_task.items, "clusters": of_task.clusters, "train": data.get("train"),
-        "dropped": data.get("dropped", {}), "truncated": data.get("truncated", 0),
-        "warnings": list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings])),
-    }  # fmt: skip
-    return {"dataset": data.get("dataset")} | about
+        return TaskResult(
+            metric=None,
+            metrics=[],
+            dataset=planned.dataset,
+            head=planned.head,
+            split=None,
+            items=None,
+            clusters=None,
+            train=planned.train,
+            truncated=0,
+            dropped=dict(planned.dropped),
+            warnings=list(planned.warnings),
+        )
+    runs = [run.result for run in found if run.status == FINISHED and task in run.result.data]
+    data = runs[0].data[task]
+    warnings = [warning for run in runs for warning in run.data[task].warnings]
+    return TaskResult(
+        metric=of_task.headline,
+        metrics=list(of_task.metrics),
+        dataset=planned.dataset or data.dataset,
+        head=planned.head,
+        split=runs[0].metrics[task].split,
+        items=of_task.items,
+        clusters=of_task.clusters,
+        train=data.train,
+        truncated=data.truncated,
+        dropped=data.dropped,
+        warnings=_json(list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings]))),
+    )
 
 
-def _out_of_reach(data: Mapping[str, Any]) -> list[str]:
+def _out_of_reach(data: DataSummary) -> list[str]:
     """A warning if no model could answer every question rightly, whatever it had learned."""
-    share = data.get("encoding", {}).get("reported", {}).get("answerable")
+    share = data.encoding.get("reported", {}).get("answerable")
     if not isinstance(share, float) or share >= 1:
         return []
     rest = "the gold answers of the others are longer than max_answer, or whole in no window"
     return [f"{100 * share:.1f} % of the questions can be answered rightly at all: {rest}"]
 
 
-def _about_arm(about: Mapping[str, Any], runs: Sequence[Record]) -> dict[str, Any]:
-    shown = [
-        {"seed": run.seed, "task": run.task, "status": run.status, "reason": run.reason, "path": run.path}
-        for run in runs
-    ]
-    return {**{key: value for key, value in about.items() if key != "runs"}, "runs": shown, "cost": cost(runs)}
+def _arm_result(arm: ArmOutline, runs: Sequence[Record]) -> ArmResult:
+    known = cost(runs)
+    return ArmResult(
+        label=arm.label,
+        description=arm.description,
+        models=arm.models,
+        tasks=list(arm.tasks),
+        sweep=arm.sweep,
+        settings=_json(arm.settings),
+        runs=[
+            RunResult(seed=run.seed, task=run.task, status=run.status, reason=_json(run.reason), path=run.path)
+            for run in runs
+        ],
+        cost=Cost.model_validate(known) if known else None,
+    )
 
 
-def _fingerprint(found: Sequence[Record]) -> Any:
+def _fingerprints(found: Sequence[Record]) -> list[dict[str, JsonValue]]:
     distinct = []
     for run in found:
-        fingerprint = run.content.get("fingerprint")
+        fingerprint = run.content.fingerprint.model_dump() if run.content else None
         if fingerprint and fingerprint not in distinct:
             distinct.append(fingerprint)
-    return distinct[0] if len(distinct) == 1 else distinct
+    return _json(distinct)
 
 
-def _plain(value: Any) -> Any:
-    """As JSON has it: lists for tuples, null for what is not finite, text for keys."""
+def _json(value: Any) -> Any:
+    """As JSON has it: lists for tuples, null for what is not finite, text for keys, whole characters."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): _json(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_json(part) for part in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_results(out: Path, results: Mapping[str, Any]) -> None:
-    """Write `results.json`, whole or not at all."""
-    write_whole(out / "results.json", json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

@@ -1,108 +1,132 @@
-"""The shape of the JSON files that a study leaves behind, as `docs/outputs.md` has it, to read them back safely.
+"""What results.json holds, field by field: `StudyResults`. `docs/schemas/results.schema.json` is made from it.
 
-Keys that are not named here are let through: a newer version may have written them.
+Keys that are not named here are let through: a newer version of the same format may have written them.
 """
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from manyheads.core.problems import Problem, shown
 from manyheads.core.strict_json import too_deep
-from manyheads.metrics.resampled import KINDS
 
+FORMAT = 2
+"""Of results.json. Format 1 has no key `format`; `results.reader` translates it."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
-Interval = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Integer = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=False)]
+"""A key of an object, which JSON has as text."""
+Interval = Annotated[tuple[Number, Number], Field(strict=False)]
+"""The low and the high end of a 95 % interval."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""Of an arm or a task, as `study_checks.NAME` has it: files are called after them."""
-Place = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)]
-"""A folder in the study's own."""
-Kind = Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")]
+"""Of an arm or a task, as the study file may name it: files are called after them."""
+RelativePath = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", max_length=200)
+]
+"""A file or a folder inside the study's."""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Verdict = Literal["helps", "hurts", "no difference", "cannot tell"]
+Models = Literal["one per task", "joint"]
+Status = Literal["finished", "failed", "missing"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, frozen=True)
 
 
-class _Study(_Part):
+class StudyInfo(_Part):
+    """What was studied."""
+
     name: str
     question: str
-    command: str
-    baseline: str
+    command: str = Field(description="What does all of it again.")
+    baseline: str = Field(description="The arm that the others are compared with.")
     seeds: list[Count]
-    settings: dict[str, Any]
+    settings: dict[str, JsonValue] = Field(description="The whole study, every default written out.")
 
 
-class _Task(_Part):
-    metric: str | None
-    metrics: list[str]
+class TaskResult(_Part):
+    """A task: its data, and how it was scored."""
+
+    metric: str | None = Field(description="The headline metric, which claims are made about; null without a score.")
+    metrics: list[str] = Field(description="All metrics, the headline first.")
     dataset: str | None
     head: str | None
-    split: str | None
-    items: Count | None
-    clusters: Count | None
-    train: Count | None
-    truncated: Count
-    dropped: dict[str, Count]
+    split: str | None = Field(description="The split that scores are reported on.")
+    items: Count | None = Field(description="Examples of that split.")
+    clusters: Count | None = Field(description="Groups of examples that belong together; null if each stands alone.")
+    train: Count | None = Field(description="Training examples.")
+    truncated: Count = Field(description="Tokens cut off, in both splits.")
+    dropped: dict[str, Count] = Field(description="Reason -> how many rows were left out for it.")
     warnings: list[str]
 
 
-class _Cost(_Part):
+class Cost(_Part):
+    """What an arm cost: means over the seeds that finished; an arm with one model per task is summed over them."""
+
     steps: Number
-    seconds: dict[str, Number]
-    examples: dict[str, Number] = {}
-    epochs: dict[str, Number] = {}
-    tokens: dict[str, Number] = {}
-    shares: dict[str, Number] = {}
+    seconds: dict[str, Number] = Field(description="Phase -> seconds.")
+    examples: dict[str, Number] = Field({}, description="Task -> examples trained on.")
+    epochs: dict[str, Number] = Field({}, description="Task -> passes over its training data.")
+    tokens: dict[str, Number] = Field({}, description="Task -> tokens trained on, padding not counted.")
+    shares: dict[str, Number] = Field({}, description="Task -> its share of the batches, 0 to 1.")
     parameters: Number | None = None
-    peak_memory: Number | None = None
+    peak_memory: Number | None = Field(None, description="Bytes.")
     tokens_per_second: Number | None = None
-    padding: Number = 0
+    padding: Number = Field(0, description="Tokens of padding computed beside the real ones.")
+    flops: Number = Field(0, description="Floating-point operations of the encoder for the real tokens.")
     flops_per_second: Number = 0
-    peak_flops_per_second: Number | None = None
+    peak_flops_per_second: Number | None = Field(None, description="Of this machine's matrix products.")
 
 
-class _Sweep(_Part):
+class Sweep(_Part):
+    """The setting that an arm varies, and its value."""
+
     key: str
-    value: bool | Number | str | list[Any] | dict[str, Any] | None
+    value: JsonValue
 
 
-class _Run(_Part):
+class RunResult(_Part):
+    """A planned run and what became of it."""
+
     seed: Count
-    task: str | None
-    status: Literal["finished", "failed", "missing"]
-    reason: str | None
-    path: Place
+    task: str | None = Field(description="The task, in an arm with one model per task; else null.")
+    status: Status
+    reason: str | None = Field(description="Why it has no result; null if it has one.")
+    path: RelativePath
 
 
-class _Arm(_Part):
+class ArmResult(_Part):
+    """An arm: what was done, by which runs, at which cost."""
+
     label: str | None = None
     description: str | None = None
-    models: str
+    models: Models
     tasks: list[str]
-    sweep: _Sweep | None = None
-    settings: dict[str, Any]
-    runs: list[_Run]
-    cost: Annotated[dict[str, Any], Field(max_length=0)] | _Cost
+    sweep: Sweep | None = None
+    settings: dict[str, JsonValue] = Field(description="What differs from the study.")
+    runs: list[RunResult]
+    cost: Cost | None = Field(description="Null if no seed finished.")
 
 
-class _Score(_Part):
+class Score(_Part):
+    """An arm's score on a task by one metric, a fraction and not a percentage."""
+
     arm: str
     task: str
     metric: str
     headline: bool
-    mean: Number | None
-    sd: Number | None
-    seeds: dict[str, Number | None]
+    mean: Number | None = Field(description="Over the seeds with a score.")
+    sd: Number | None = Field(description="The standard deviation over seeds; null for one.")
+    seeds: dict[Seed, Number | None] = Field(description="Seed -> score; null if it is undefined.")
     interval: Interval | None
-    undefined: str | None
+    undefined: str | None = Field(description="Why some or all seeds have no score.")
 
 
 class Comparison(_Part):
-    """An arm minus the baseline on a task; positive is better."""
+    """An arm minus the baseline, paired by seed; positive is better."""
 
     arm: str
     task: str
@@ -111,16 +135,22 @@ class Comparison(_Part):
     difference: Number | None
     interval: Interval | None
     p: Number | None
-    p_holm: Number | None
+    p_holm: Number | None = Field(description="Corrected for all headline comparisons; null for other metrics.")
     verdict: Verdict
     sentence: str
-    noise: Number | None
-    missable: Number | None
-    seeds_needed: Count | None
-    seeds: Count
+    noise: Number | None = Field(description="Standard deviation of the baseline over seeds.")
+    missable: Number | None = Field(
+        description="A difference this large could have been missed; null for helps, hurts and one seed."
+    )
+    seeds_needed: Count | None = Field(
+        description="For `cannot tell`: how many would probably do; null if more would not, as the sentence says."
+    )
+    seeds: Count = Field(description="How many pairs.")
 
 
-class _Failed(_Part):
+class FailedRun(_Part):
+    """A run without a result."""
+
     arm: str
     seed: Count
     task: str | None
@@ -130,20 +160,20 @@ class _Failed(_Part):
 class AnalysisText(_Part):
     """A paragraph."""
 
-    kind: Literal["text"]
+    kind: Literal["text"] = "text"
     text: str
 
 
 class AnalysisFigure(_Part):
-    """A figure: an SVG file in the study's folder."""
+    """A figure, which lies in a file of its own."""
 
-    kind: Literal["figure"]
+    kind: Literal["figure"] = "figure"
     name: Name
     title: str
-    alt: str
-    reading: str
-    file: Place
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    alt: str = Field(description="What a person who cannot see it is told.")
+    reading: str = Field(description="How to read it.")
+    file: RelativePath = Field(description="An SVG in the study's folder.")
+    sha256: Sha256 = Field(description="Of the file.")
 
 
 class TableColumn(_Part):
@@ -154,31 +184,28 @@ class TableColumn(_Part):
 
 
 class MarkedText(_Part):
-    """A text of which the characters from `start` to before `end` are highlighted."""
+    """A text of which the characters from `start` to before `end` are marked."""
 
     text: str
     start: Count
     end: Count
 
 
-Whole = Annotated[int, Field(gt=-(2**63), lt=2**63)]
-
-
 class AnalysisTable(_Part):
     """A table: the rows that the report shows, and where all of them are."""
 
-    kind: Literal["table"]
+    kind: Literal["table"] = "table"
     name: Name
     title: str
     folded: bool
     note: str
-    csv: Place | None
-    total: Count
+    csv: RelativePath | None = Field(description="The file with all rows.")
+    total: Count = Field(description="How many rows that file has.")
     columns: list[TableColumn]
-    rows: list[list[Whole | Number | str | MarkedText | None]]
+    rows: list[list[Integer | Number | str | MarkedText | None]]
 
     @model_validator(mode="after")
-    def _wide(self) -> Self:
+    def _as_wide_as_the_columns(self) -> Self:
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ValueError("a row is not as wide as the columns")
         return self
@@ -189,73 +216,37 @@ class Analysis(_Part):
 
     name: Name
     title: str
-    finding: str
-    failed: str | None
+    finding: str = Field(description="One sentence.")
+    failed: str | None = Field(description="Why it failed, if it did.")
     parts: list[Annotated[AnalysisText | AnalysisTable | AnalysisFigure, Field(discriminator="kind")]]
 
 
-class Results(_Part):
-    """results.json."""
+class StudyResults(_Part):
+    """results.json: everything that the tables and the report show of a study."""
 
-    version: str
-    study: _Study
-    answer: str
-    tasks: dict[Name, _Task]
-    arms: dict[Name, _Arm]
-    scores: list[_Score]
+    format: Literal[2] = FORMAT
+    version: str = Field(description="Of manyheads.")
+    study: StudyInfo
+    answer: str = Field(description="To the study's question, in a sentence or two.")
+    tasks: dict[Name, TaskResult]
+    arms: dict[Name, ArmResult]
+    scores: list[Score]
     comparisons: list[Comparison]
-    failed: list[_Failed]
+    failed: list[FailedRun]
     analyses: list[Analysis] = []
-    fingerprint: dict[str, Any] | list[dict[str, Any]]
+    fingerprints: list[dict[str, JsonValue]] = Field(description="Of the machines that ran it, each once.")
 
+    def headline_scores(self) -> dict[tuple[str, str], Score]:
+        """(arm, task) -> the score by the task's headline metric."""
+        return {(one.arm, one.task): one for one in self.scores if one.headline}
 
-class _RecordCost(_Part):
-    steps: Number
-    examples: dict[str, Number]
-    epochs: dict[str, Number]
-    tokens: dict[str, Number]
-    shares: dict[str, Number]
-    seconds: dict[str, Number]
-    parameters: Number
-    peak_memory: Number
-    tokens_per_second: Number
-    padding: Number
-    flops: Number
-    flops_per_second: Number
-    peak_flops_per_second: Number
+    def headline_comparisons(self) -> dict[tuple[str, str], Comparison]:
+        """(arm, task) -> the comparison by the task's headline metric."""
+        return {(one.arm, one.task): one for one in self.comparisons if one.headline}
 
-
-class _Scored(_Part):
-    headline: str
-    kinds: dict[str, Kind]
-    split: str | None
-
-
-class _Data(_Part):
-    dataset: str | None = None
-    train: Count | None = None
-    truncated: Count = 0
-    dropped: dict[str, Count] = {}
-    warnings: list[Any] = []
-
-
-class Record(_Part):
-    """record.json of a run that finished."""
-
-    settings: dict[str, Any]
-    scores: dict[Name, dict[str, Number | None]]
-    metrics: dict[str, _Scored]
-    data: dict[str, _Data]
-    cost: _RecordCost
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        for task in self.scores:
-            if task not in self.metrics or task not in self.data:
-                raise ValueError(f"the task {task} has scores, but no metrics or no data")
-            if self.metrics[task].headline not in self.metrics[task].kinds:
-                raise ValueError(f"the headline metric of {task} has no kind")
-        return self
+    def label(self, arm: str) -> str:
+        """What people call an arm."""
+        return self.arms[arm].label or arm
 
 
 def unlike(shape: type[BaseModel], value: Any, where: str) -> Iterator[Problem]:

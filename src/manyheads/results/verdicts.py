@@ -1,17 +1,21 @@
 """What a comparison means, in words: helps, hurts, no difference that matters, or cannot tell and what would help."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from manyheads.results.intervals import Spread
+from manyheads.results.numbers import gain, interval, points
+from manyheads.results.schema import Comparison, Verdict
 
-HELPS, HURTS, NO_DIFFERENCE, CANNOT_TELL = VERDICTS = ("helps", "hurts", "no difference", "cannot tell")
+HELPS: Verdict = "helps"
+HURTS: Verdict = "hurts"
+NO_DIFFERENCE: Verdict = "no difference"
+CANNOT_TELL: Verdict = "cannot tell"
 LEVEL = 0.05
 SMALL = 0.005  # half a point: smaller differences are not worth planning more seeds for
 
 
-def judge(spread: Spread | None, p: float | None, margin: float) -> str:
+def judge(spread: Spread | None, p: float | None, margin: float) -> Verdict:
     """The verdict on a difference.
 
     :param p: Corrected for the number of comparisons where they are claims of the study.
@@ -36,68 +40,53 @@ def seeds_needed(spread: Spread | None, claims: int) -> int | None:
     return None if needed is None else max(needed, spread.seeds + 1)
 
 
-def points(value: float, sign: bool = False) -> str:
-    """A fraction times 100, with one decimal, or two where one would show nothing."""
-    decimals = 1 if abs(value) >= 0.0005 or value == 0 else 2
-    return f"{100 * value:{'+' if sign else ''}.{decimals}f}"
-
-
-def _range(interval: Sequence[float]) -> str:
-    return f"95 % interval {points(interval[0])} to {points(interval[1])}"
-
-
-def sentence(comparison: Mapping[str, Any], baseline: str, spread: Spread | None, reason: str = "") -> str:
+def sentence(comparison: Comparison, baseline: str, spread: Spread | None, reason: str = "") -> str:
     """One comparison, as one reads it out.
 
-    :param comparison: An entry of `comparisons` in results.json but for the sentence itself.
+    :param comparison: Without its sentence yet.
     :param reason: Why there is no interval, if there is none.
     """
-    arm, where, metric = comparison["arm"], comparison["task"], f" of {comparison['metric']}"
+    arm, where, metric, verdict = comparison.arm, comparison.task, comparison.metric, comparison.verdict
     if spread is None:
         return f"{where}: cannot tell whether {arm} differs from {baseline}: {reason}."
-    verdict, size, interval = comparison["verdict"], points(abs(spread.value)), comparison["interval"]
-    bounds = _range(interval) if interval else "no interval"
+    bounds = f"95 % interval {interval(comparison.interval)}" if comparison.interval else "no interval"
     if verdict in (HELPS, HURTS):
         word = "beats" if verdict == HELPS else "falls behind"
-        return f"{where}: {arm} {word} {baseline} by {size} points{metric} ({bounds}{_uncorrected(comparison)})."
+        note = "" if comparison.headline else ", not corrected for the number of comparisons"
+        return f"{where}: {arm} {word} {baseline} by {points(abs(spread.value))} points of {metric} ({bounds}{note})."
+    seen = f"{gain(spread.value)} points of {metric}"
     if verdict == NO_DIFFERENCE:
         return (
-            f"{where}: {arm} and {baseline} differ by {points(spread.value, sign=True)} points{metric}; "
-            f"no difference larger than {points(comparison['missable'])} points could have been missed."
+            f"{where}: {arm} and {baseline} differ by {seen}; "
+            f"no difference larger than {points(comparison.missable)} points could have been missed."
         )
-    seen = f"{points(spread.value, sign=True)} points{metric}, {bounds}"
-    return f"{where}: cannot tell whether {arm} differs from {baseline} ({seen}): {_remedy(comparison, spread)}."
+    remedy = _remedy(comparison, spread)
+    return f"{where}: cannot tell whether {arm} differs from {baseline} ({seen}, {bounds}): {remedy}."
 
 
-def _uncorrected(comparison: Mapping[str, Any]) -> str:
-    return "" if comparison["headline"] else ", not corrected for the number of comparisons"
-
-
-def _remedy(comparison: Mapping[str, Any], spread: Spread) -> str:
+def _remedy(comparison: Comparison, spread: Spread) -> str:
     if spread.seeds < 2:
         return "one seed says nothing about the noise of training; this interval is about the test items only"
-    needed = comparison["seeds_needed"]
     if spread.units < 2:
         return "the test set has fewer than two independent units"
-    if needed is None:
+    if comparison.seeds_needed is None:
         return "more seeds will not do, the test set is too small"
-    return f"{spread.seeds} seeds are too few, about {needed} would do"
+    return f"{spread.seeds} seeds are too few, about {comparison.seeds_needed} would do"
 
 
-def answer(question: str, comparisons: Sequence[Mapping[str, Any]]) -> str:
+def answer(question: str, comparisons: Sequence[Comparison]) -> str:
     """The answer to a study's question, from the verdicts on its headline metrics.
 
     It opens with yes or no only where the question asks whether something helps, so that no word is put into its mouth.
     """
-    claims = [comparison for comparison in comparisons if comparison["headline"]]
+    claims = [comparison for comparison in comparisons if comparison.headline]
     if not claims:
         return "There is nothing to compare: no arm beside the baseline has a score."
-    verdicts = [claim["verdict"] for claim in claims]
-    text = " ".join(claim["sentence"] for claim in claims) if len(claims) <= 3 else _summary(claims)
-    return f"{_opening(question, verdicts)}{text}"
+    text = " ".join(claim.sentence for claim in claims) if len(claims) <= 3 else _summary(claims)
+    return f"{_opening(question, [claim.verdict for claim in claims])}{text}"
 
 
-def _opening(question: str, verdicts: Sequence[str]) -> str:
+def _opening(question: str, verdicts: Sequence[Verdict]) -> str:
     if not re.match(r"(?i)(do|does|is|are|can|will|did)\b.*\b(help|gain|improve|benefit)", question.strip()):
         return ""
     if HELPS in verdicts:
@@ -105,17 +94,17 @@ def _opening(question: str, verdicts: Sequence[str]) -> str:
     return "Cannot tell yet. " if CANNOT_TELL in verdicts else "No. "
 
 
-def _summary(claims: Sequence[Mapping[str, Any]]) -> str:
+def _summary(claims: Sequence[Comparison]) -> str:
     """Counts of each verdict, naming up to three of the largest differences that are sure."""
     parts = []
     for verdict, words in ((HELPS, "better"), (HURTS, "worse")):
-        found = sorted((c for c in claims if c["verdict"] == verdict), key=lambda c: -abs(c["difference"]))
-        named = ", ".join(f"{c['arm']} on {c['task']} {points(c['difference'], sign=True)}" for c in found[:3])
+        found = sorted((c for c in claims if c.verdict == verdict), key=lambda c: -abs(c.difference or 0))
+        named = ", ".join(f"{c.arm} on {c.task} {gain(c.difference)}" for c in found[:3])
         more = ", and others" if len(found) > 3 else ""
         parts.append(f"{len(found)} {words} than the baseline" + (f" ({named}{more})" if found else ""))
-    none = [c["missable"] for c in claims if c["verdict"] == NO_DIFFERENCE]
+    none = [c.missable or 0 for c in claims if c.verdict == NO_DIFFERENCE]
     parts.append(f"{len(none)} without a difference" + (f" larger than {points(max(none))} points" if none else ""))
-    unclear = sum(c["verdict"] == CANNOT_TELL for c in claims)
+    unclear = sum(c.verdict == CANNOT_TELL for c in claims)
     return (
         f"Of {len(claims)} comparisons, {', '.join(parts)}, and {unclear} cannot tell with these seeds and test items."
     )

@@ -13,7 +13,7 @@ from manyheads.core.values import Answer, Encoded, Table
 from manyheads.data.batches import stored
 from manyheads.heads import Head
 from manyheads.results.records import FINISHED, Record, predictions
-from manyheads.results.schema import Results
+from manyheads.results.schema import StudyResults
 from manyheads.study.spec import Study
 from manyheads.study.tasks import TaskData, head_of
 from manyheads.training.device import precision
@@ -37,14 +37,14 @@ class RunsOnDisk:
         out: Path,
         study: Study,
         tasks: Mapping[str, TaskData],
-        results: Results,
+        results: StudyResults,
         records: Sequence[Record],
         code: Path | None = None,
     ) -> None:
         self.out, self.study, self.results = out, study, results
         self._tasks, self._code = tasks, code
         self._finished = [
-            FinishedRun(one.arm, one.seed, tuple(one.content["data"]), one.path, one.content)
+            FinishedRun(one.arm, one.seed, tuple(one.result.data), one.path, one.result.model_dump())
             for one in records
             if one.status == FINISHED
         ]

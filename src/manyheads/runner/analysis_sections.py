@@ -5,10 +5,12 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from manyheads.analyses import Column, DataTable, Section, Value
 from manyheads.core.values import HighlightedText
-from manyheads.report import tables
 from manyheads.report.drawing import Figure
+from manyheads.report.tables import TextTable
 from manyheads.results.schema import Analysis, AnalysisFigure, AnalysisTable, AnalysisText, MarkedText, TableColumn
 
 LONGEST = 1_000
@@ -29,7 +31,7 @@ def section_entry(name: str, section: Section) -> tuple[Analysis, dict[str, byte
     _check_names([part.name for part in section.parts if isinstance(part, Figure)])
     for part in section.parts:
         if isinstance(part, str):
-            parts.append(AnalysisText(kind="text", text=part))
+            parts.append(AnalysisText(text=part))
         elif isinstance(part, Figure):
             path, content = f"figures/{name}-{part.name}.svg", part.svg.encode("utf-8", errors="replace")
             files[path] = content
@@ -56,8 +58,8 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _figure(figure: Figure, path: str, sha256: str) -> AnalysisFigure:
-    about = {"title": figure.title, "alt": figure.alt, "reading": figure.reading}
-    return AnalysisFigure(kind="figure", name=figure.name, **about, file=path, sha256=sha256)
+    shown = {"title": figure.title, "alt": figure.alt, "reading": figure.reading}
+    return AnalysisFigure.model_validate({"name": figure.name, **shown, "file": path, "sha256": sha256})
 
 
 def _table(table: DataTable, path: str | None) -> AnalysisTable:
@@ -65,7 +67,6 @@ def _table(table: DataTable, path: str | None) -> AnalysisTable:
     if any(len(row) != len(columns) for row in table.rows):
         raise ValueError(f"table {table.name}: a row is not as wide as the {len(columns)} columns")
     return AnalysisTable(
-        kind="table",
         name=table.name,
         title=table.title,
         folded=table.folded,
@@ -92,9 +93,7 @@ def _json_value(value: Value) -> MarkedText | str | int | float | None:
 
 def _plain(value: Value) -> Value:
     """A number of numpy's as one of Python's."""
-    return (
-        value if value is None or isinstance(value, str | HighlightedText) else getattr(value, "item", lambda: value)()
-    )
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _excerpt(whole: HighlightedText) -> MarkedText:
@@ -111,7 +110,7 @@ def _excerpt(whole: HighlightedText) -> MarkedText:
 
 def _csv(table: DataTable) -> str:
     header = [column.title if isinstance(column, Column) else column for column in table.columns]
-    return tables.csv_text(tables.Grid("", header, [[_csv_value(value) for value in row] for row in table.rows]))
+    return TextTable("", header, [[_csv_value(value) for value in row] for row in table.rows]).csv()
 
 
 def _csv_value(value: Value) -> str:

@@ -1,46 +1,55 @@
 """A whole study: check, plan, execute what is not done yet, compare, present."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from manyheads.core.atomic_files import links_below, room, write_whole
+from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.version import __version__
 from manyheads.data.token_cache import default_folder
 from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline, TaskOutline
 from manyheads.results.records import read_records
-from manyheads.results.schema import Results
+from manyheads.results.run_record import FailedRecord, RunRecord
+from manyheads.results.schema import StudyResults, Sweep
 from manyheads.runner.analyses import FIGURES, FOLDER, analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
-from manyheads.runner.lock import Lock
-from manyheads.runner.pool import HUNG, LOCK, execute
+from manyheads.runner.pool import HUNG, in_processes
 from manyheads.runner.progress import Progress
-from manyheads.runner.status import state_of
+from manyheads.runner.queue import RunQueue
+from manyheads.runner.status import study_status
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Study
 from manyheads.study.steps import Run, runs
 from manyheads.study.tasks import TaskData, read_tasks
 from manyheads.training import checkpoint
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.model import build_model
 from manyheads.training.resume import clear
-from manyheads.training.run import specification
-from manyheads.training.workshop import Workshop
+from manyheads.training.run import LOCK, run_once, specification
 
 
 def conduct(
-    path: Path, out: Path | None, data: Path | None, code: Path | None, *,
-    workers: int, fresh: bool, progress: Progress, retry_failed: bool = False, hung_after: float = HUNG,
-) -> tuple[dict[str, Any], Path, list[dict[str, Any]]]:  # fmt: skip
+    path: Path,
+    out: Path | None,
+    data: Path | None,
+    code: Path | None,
+    *,
+    workers: int,
+    fresh: bool,
+    progress: Progress,
+    retry_failed: bool = False,
+    hung_after: float = HUNG,
+) -> tuple[StudyResults, Path]:
     """Run a study to its end. Several commands may do so at once; they share the work.
 
     :param workers: How many processes do runs; with 0, this one does.
     :param retry_failed: Do the runs again that failed before; without, they stay failed.
     :param hung_after: Seconds without a sign of life after which a run has failed.
-    :returns: The results, the folder they are in, and the runs that failed (`arm`, `seed`, `task`, `reason`).
+    :returns: The results, and the folder they are in.
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
     :raises HaltedError: If the disk takes no more; what was done is kept.
     """
@@ -49,42 +58,58 @@ def conduct(
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
-    workshop = Workshop(study, tasks, data, code, folder=default_folder(), say=progress.say)
-    plan = comparison_plan(study, tasks)
-    state = state_of(workshop, out, plan)
-    for run in state.finished:
+    inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
+    outline = study_outline(study, tasks)
+    status = study_status(inputs, out, outline)
+    for run in status.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
-    jobs = state.jobs(retry_failed)
-    needed = _check_models(workshop, [job.run for job in jobs], workers, progress.say)
+    waiting = status.to_do(retry_failed)
+    to_do = [one.run for one in waiting]
+    needed = _check_models(inputs, to_do, workers, progress.say)
     _open_folder(out, study, needed)
-    progress.say(f"{len(runs(study))} runs in {out}: {state.counts(retry_failed)}")
-    for line in state.damaged:
+    progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
+    for line in status.damaged:
         progress.say(line)
-    if jobs:
-        workshop.prepare([job.run for job in jobs], progress.prepare)
-        progress.say(workshop.prepared())
-    progress.expect(sum(len(workshop.layout(job.run).steps) for job in jobs))
-    done = execute(jobs, workshop, out, progress.report, workers=workers, hung_after=hung_after, say=progress.say)
+    if waiting:
+        inputs.prepare(to_do, progress.prepare)
+        progress.say(inputs.tokens.told())
+    progress.expect(sum(len(inputs.layout(run).steps) for run in to_do))
+    queue = RunQueue(waiting, out, progress.say)
+    if workers and waiting:
+        done = in_processes(queue, inputs, out, progress.report, workers=workers, hung_after=hung_after)
+    else:
+        done = _in_this_process(queue, inputs, out, progress)
     for record in done:
-        for note in record.get("notes", []):
-            progress.say(f"{record['arm']}/{record['seed']}: {note}")
-        if record["status"] == "failed":
-            progress.say(f"{record['arm']}/{record['seed']}: failed: {record['reason']}")
-    with Lock(out / LOCK, wait=True):
-        state_of(workshop, out, plan)  # runs of other commands are of this study too
+        for note in record.notes:
+            progress.say(f"{record.arm}/{record.seed}: {note}")
+        if isinstance(record, FailedRecord):
+            progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+    with locked(out / LOCK, wait=True):
+        study_status(inputs, out, outline)  # runs of other commands are of this study too
         progress.say("comparing")
-        results = compare(out, plan)
+        results = compare(out, outline)
         if study.analyses:
             _refuse_links(out, [FOLDER, FIGURES])
-            known = RunsOnDisk(out, study, tasks, Results.model_validate(results), read_records(out, plan), code)
+            known = RunsOnDisk(out, study, tasks, results, read_records(out, outline), code)
             found = analyse(study.analyses, known, code, progress.say)
-            results["analyses"] = [one.model_dump(mode="json") for one in found]
+            results = results.model_copy(update={"analyses": found})
             write_results(out, results)
         present(results, out)
-    return results, out, results["failed"]
+    return results, out
 
 
-def present(results: Mapping[str, Any], out: Path) -> None:
+def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress) -> Iterator[RunRecord]:
+    """Do the runs of a queue one after another. Other commands may do runs of the same study meanwhile: each run is
+    done by one of them, and by another if that one dies."""
+    while one := queue.next():
+        record = run_once(one.run, inputs, out, progress.report, seen=one.seen)
+        if record is None:
+            queue.put_back(one)
+        else:
+            yield record
+
+
+def present(results: StudyResults, out: Path) -> None:
     """Write tables, figures and the report.
 
     :raises StudyError: If their folders are links.
@@ -137,7 +162,7 @@ def _open_folder(out: Path, study: Study, needed: int) -> None:
         raise StudyError([Problem(str(out), what, f"{free:,} that are free", "Make room, or choose another --out.")])
 
 
-def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int, say: Callable[[str], None]) -> int:
+def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: Callable[[str], None]) -> int:
     """Build every kind of model once, so that an encoder that is not there is known before anything is trained.
 
     :param say: Called once with each line that encoders have for the user.
@@ -148,14 +173,14 @@ def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int, say: Ca
     notes: set[str] = set()
     kinds, sizes, models = {}, {}, 0
     for run in todo:
-        plain = specification(run, {task: workshop.tasks[task] for task in run.tasks})
+        plain = specification(run, inputs.tasks)
         kind = json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])])
         if kind not in kinds:
             kinds[kind] = (run, plain)
             try:
-                learned = workshop.learned(run.arm.encoder)
-                model = build_model(plain, workshop.places, seed=0, code=workshop.code, learned=learned)
-                workshop.know(run.arm.encoder, model.tokenizer)
+                learned = inputs.encoders.learned(run.arm.encoder)
+                model = build_model(plain, inputs.places, seed=0, code=inputs.code, learned=learned)
+                inputs.encoders.keep_tokenizer(run.arm.encoder, model.tokenizer)
                 notes |= {f"encoder: {note}" for encoder in model.sharing.encoders() for note in encoder.notes}
                 sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
             except StudyError as error:
@@ -168,29 +193,37 @@ def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int, say: Ca
     return models + max(1, workers) * (checkpoint.KEPT + 1) * 3 * max(sizes.values(), default=0)
 
 
-def comparison_plan(study: Study, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
-    """What the comparison must know of a study, as plain values."""
-    arms = {}
-    for name, arm in study.arms.items():
-        arms[name] = {
-            "label": arm.label,
-            "description": arm.description,
-            "models": "one per task" if arm.alone else "joint",
-            "tasks": list(arm.tasks),
-            "sweep": {"key": arm.sweep[0], "value": arm.sweep[1]} if arm.sweep else None,
-            "settings": dict(arm.differs),
-            "runs": [
-                {"seed": run.seed, "task": run.task, "path": run.path} for run in runs(study) if run.arm.name == name
-            ],
-        }
-    return {
-        "version": __version__,
-        "name": study.name,
-        "question": study.question,
-        "command": f"manyheads run {study.path}",
-        "baseline": study.baseline,
-        "seeds": list(study.seeds),
-        "settings": study.settings,
-        "tasks": {name: task.summary for name, task in tasks.items() if task.reported is not None},
-        "arms": arms,
-    }
+def study_outline(study: Study, tasks: Mapping[str, TaskData]) -> StudyOutline:
+    """What the comparison is told of a study."""
+    scored = {name: task.summary for name, task in tasks.items() if task.reported is not None}
+    return StudyOutline(
+        name=study.name,
+        question=study.question,
+        command=f"manyheads run {study.path}",
+        baseline=study.baseline,
+        seeds=study.seeds,
+        settings=study.settings,
+        tasks={
+            name: TaskOutline(
+                head=about["head"],
+                dataset=about["dataset"],
+                train=about["train"],
+                dropped=about["dropped"],
+                warnings=about["warnings"],
+                hash=about["hash"],
+            )
+            for name, about in scored.items()
+        },
+        arms={
+            name: ArmOutline(
+                tasks=list(arm.tasks),
+                runs=[PlannedRun(run.seed, run.task, run.path) for run in runs(study) if run.arm.name == name],
+                models="one per task" if arm.alone else "joint",
+                label=arm.label,
+                description=arm.description,
+                sweep=Sweep(key=arm.sweep[0], value=arm.sweep[1]) if arm.sweep else None,
+                settings=dict(arm.differs),
+            )
+            for name, arm in study.arms.items()
+        },
+    )
