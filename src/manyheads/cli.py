@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
-from manyheads import registry
 from manyheads.core.atomic_files import HaltedError, halted, halting
 from manyheads.core.problems import Problem, StudyError, among
 from manyheads.core.version import __version__
@@ -147,6 +147,8 @@ def list_(
     code: Code = None,
 ) -> None:
     """Show what there is: datasets, encoders, heads, sampling, sharing, weighting; of one family, settings too."""
+    from manyheads import registry
+
     with _problems_shown(False):
         if family and family not in registry.FAMILIES:
             raise StudyError([Problem("list", f'there is no family "{family}"', "", among(family, registry.FAMILIES))])
@@ -176,14 +178,19 @@ def predict(
             print(json.dumps(line, ensure_ascii=False))
 
 
-@app.command()
+class _Score(TyperCommand):
+    """Its help lists what can be scored; only then is it looked for."""
+
+    def get_help(self, ctx: Any) -> str:
+        from manyheads.scoring import scored_heads
+
+        self.epilog = f"HEAD is one of: {', '.join(scored_heads())}."
+        return super().get_help(ctx)
+
+
+@app.command(cls=_Score)
 def score(
-    head: Annotated[
-        str,
-        typer.Argument(
-            metavar="HEAD", help=f"Whose metrics: {', '.join(registry.names('heads'))}, or dependency (trees)."
-        ),
-    ],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="The head whose metrics are computed, or dependency.")],
     gold: Annotated[
         Path,
         typer.Option("--gold", help="What is right: JSON lines, or what the head's official script reads."),

@@ -188,7 +188,7 @@ def checks(family: str, name: str, code: Path | None = None) -> Checks:
     entry = describe(family, name, code)
     companion = entry.path.with_name(f"_{name}_checks.py")
     if not companion.is_file() and (entry.foreign or "problems" in entry.overrides):
-        return Checks(False, load(family, name, code).problems)
+        return _checks(False, load(family, name, code), CHECKED[:1])
     for package in sorted(entry.extras):
         if importlib.util.find_spec(package) is None:
             raise _missing(family, name, package)
@@ -196,7 +196,11 @@ def checks(family: str, name: str, code: Path | None = None) -> Checks:
         return Checks(False)
     # By its path: an import by its name would first import the family's package, and so the contract and torch.
     module = _from_path(f"manyheads{'_code' if entry.foreign else ''}.{family}.{companion.stem}", companion)
-    return Checks(True, **{key: getattr(module, key) for key in CHECKED if hasattr(module, key)})
+    return _checks(True, module, CHECKED)
+
+
+def _checks(told: bool, source: Any, asked: Sequence[str]) -> Checks:
+    return Checks(told, **{key: getattr(source, key) for key in asked if hasattr(source, key)})
 
 
 def _missing(family: str, name: str, package: str) -> StudyError:

@@ -1,5 +1,6 @@
 """A study as frozen dataclasses, and what may be set in one. `parser.py` makes it from a file."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -222,6 +223,11 @@ class Choice:
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A text that is the same for two choices of the same method with the same settings, and for no others."""
+        return json.dumps([self.name, dict(self.settings)], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
