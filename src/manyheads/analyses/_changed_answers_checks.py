@@ -38,6 +38,4 @@ def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Prob
         return [Problem(f"{where}.arms", what, "", "Choose two arms that answer the same questions.")]
     for key, given in (("tasks", tasks), ("metrics", settings.get("metrics") or {})):
         found += unknown_names(given, common, f"{where}.{key}")
-    if settings.get("shown", 1) < 0:
-        found.append(Problem(f"{where}.shown", "should be 0 or more", shown(settings["shown"])))
     return found

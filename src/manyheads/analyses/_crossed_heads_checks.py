@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
-from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, unknown_names
 from manyheads.study.spec import Study
 
 HEAD = "classification"
@@ -25,8 +25,6 @@ def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Prob
     """The settings that do not fit the study."""
     arms, tasks, known = settings.get("arms", ()), settings.get("tasks", ()), study.scored
     found = unknown_names(arms, study.arms, f"{where}.arms") + unknown_names(tasks, known, f"{where}.tasks")
-    if settings.get("probed", 0) < 0:
-        found.append(Problem(f"{where}.probed", "should be 0 or more", shown(settings["probed"])))
     if found:
         return found
     for task in tasks:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, unknown_names
 from manyheads.study.spec import Study
 
 HEAD = "classification"
@@ -18,9 +18,6 @@ def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Prob
     """The settings that do not fit the study."""
     arms, tasks, known = settings.get("arms", ()), settings.get("tasks", ()), study.scored
     found = unknown_names(arms, study.arms, f"{where}.arms") + unknown_names(tasks, known, f"{where}.tasks")
-    for key, least in (("least", 1), ("shown", 1), ("texts", 0), ("permutations", 99)):
-        if settings.get(key, least) < least:
-            found.append(Problem(f"{where}.{key}", f"should be {least} or more", shown(settings[key])))
     if found:
         return found
     for task in tasks:
