@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from manyheads.training.workshop import Workshop
 from tiny_encoders import FAMILIES, SIZES, make_family
 from torch.testing import assert_close
 from transformers import AutoModel, AutoTokenizer
