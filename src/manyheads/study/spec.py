@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from manyheads.core.settings import BelowOne, NotNegative, NotNegativeInt, Positive, PositiveInt, Settings, unfit
-from manyheads.core.values import Places
+from manyheads.core.values import Options, Places
 
 ALONE = "one per task"
 UNSCORED = "none"
@@ -222,7 +222,7 @@ class Choice:
     """A member of a family and what the study sets of it."""
 
     name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Options = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -295,7 +295,7 @@ class Study:
     tasks: Mapping[str, Task]
     arms: Mapping[str, Arm]
     path: Path
-    settings: Mapping[str, Any]
+    settings: Options
     text: str
     analyses: tuple[Choice, ...] = ()
 
