@@ -85,27 +85,27 @@ def measure(contestant: str, folder: Path, hub: Path | None) -> dict[str, Any]:
     from manyheads.study.steps import runs
     from manyheads.study.tasks import read_tasks
     from manyheads.training.device import forget_peak_memory, keep_freed_memory, peak_memory
+    from manyheads.training.inputs import StudyInputs
     from manyheads.training.run import run_once
-    from manyheads.training.workshop import Workshop
 
     study = read_study(folder / "study.toml")
     forget_peak_memory()
     base, began = peak_memory() or 0, time.perf_counter()
     tasks = read_tasks(study, hub)
     (run,) = runs(study)
-    workshop = Workshop(study, tasks, hub, None, folder=folder / f"cache-{contestant}")
-    words = len(workshop.learned(run.arm.encoder))
-    workshop.prepare([run])
+    inputs = StudyInputs(study, tasks, hub, None, cache=folder / f"cache-{contestant}")
+    words = len(inputs.encoders.learned(run.arm.encoder))
+    inputs.prepare([run])
     preparing = time.perf_counter() - began
     keep_freed_memory()
     peaks = [peak_memory() or 0]
     if contestant == "manyheads":
-        record = run_once(run, workshop, folder / "out", lambda *_: None)  # which forgets the peak before it
-        assert record["status"] == "finished", record.get("traceback")
-        seconds, scores = record["cost"]["seconds"]["training"], record["scores"]["reviews"]
-        epochs = record["cost"]["epochs"]["reviews"]
+        record = run_once(run, inputs, folder / "out", lambda *_: None)  # which forgets the peak before it
+        assert record.status == "finished", record
+        seconds, scores = record.cost.seconds["training"], record.scores["reviews"]
+        epochs = record.cost.epochs["reviews"]
     else:
-        seconds, scores, epochs = fitted(workshop, words)
+        seconds, scores, epochs = fitted(inputs, words)
     rows = len(tasks["reviews"].train.rows)
     return {
         "reviews": rows, "words": words, "epochs": epochs, "preparing": preparing, "seconds": seconds,
@@ -114,13 +114,13 @@ def measure(contestant: str, folder: Path, hub: Path | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def fitted(workshop: Any, words: int) -> tuple[float, dict[str, float], int]:
-    """scikit-learn's network on the tokens of a workshop: seconds of training, scores, epochs."""
+def fitted(inputs: Any, words: int) -> tuple[float, dict[str, float], int]:
+    """scikit-learn's network on the tokens of a study: seconds of training, scores, epochs."""
     from sklearn import metrics
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    (one, gold), (other, other_gold) = (matrix(workshop, split, words) for split in ("train", "reported"))
+    (one, gold), (other, other_gold) = (matrix(inputs, split, words) for split in ("train", "reported"))
     network = MLPClassifier(
         (WIDTH,), activation="logistic", alpha=0.0, batch_size=BATCH, learning_rate_init=RATE, max_iter=EPOCHS,
         n_iter_no_change=EPOCHS, random_state=1,
@@ -139,13 +139,13 @@ def fitted(workshop: Any, words: int) -> tuple[float, dict[str, float], int]:
     return seconds, {name: float(value) for name, value in scores.items()}, network.n_iter_
 
 
-def matrix(workshop: Any, split: str, words: int) -> tuple[Any, np.ndarray]:
+def matrix(inputs: Any, split: str, words: int) -> tuple[Any, np.ndarray]:
     """A split's tokens as a sparse matrix of a row for each review and a column for each word, and its labels."""
     from scipy.sparse import csr_matrix
 
     from manyheads.data.batches import batch_of
 
-    examples = next(found for key, found in workshop._encoded.items() if key[:2] == ("reviews", split))
+    examples = next(found for key, found in inputs.tokens.examples.items() if key[:2] == ("reviews", split))
     batch = batch_of("reviews", examples, range(len(examples)))
     starts = np.cumsum([0, *batch.tokens.lengths])
     ones = np.ones(len(batch.tokens.ids), np.float32)

@@ -20,9 +20,9 @@ from manyheads.study.parser import read_study
 from manyheads.study.spec import TrainingSettings
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.resume import FOLDER, Resume
 from manyheads.training.run import run_once
-from manyheads.training.workshop import Workshop
 
 QUICKSTART = Path(__file__).resolve().parents[1] / "studies" / "quickstart.toml"
 MINUTES = TrainingSettings().checkpoint.minutes
@@ -48,11 +48,12 @@ def measured(folder: Path, layers: int, steps: int, every: int) -> dict[str, Any
 
     Resume.save = timed  # type: ignore[method-assign]
     try:
-        record = run_once(run, Workshop(study, read_tasks(study, None), None, None), folder / "out", lambda *_: None)
+        inputs = StudyInputs(study, read_tasks(study, None), None, None)
+        record = run_once(run, inputs, folder / "out", lambda *_: None)
     finally:
         Resume.save = save  # type: ignore[method-assign]
-    if record["status"] != "finished":
-        raise SystemExit(f"the run failed: {record['reason']}")
+    if record.status != "finished":
+        raise SystemExit(f"the run failed: {record.reason}")
     return {
         "layers": layers, "saves": len(seconds), "bytes": sizes[-1], "median": statistics.median(seconds),
         "most": max(seconds), "share": statistics.median(seconds) / (60 * MINUTES),

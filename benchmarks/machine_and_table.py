@@ -17,8 +17,8 @@ def machine() -> dict[str, Any]:
     found = fingerprint("")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "processor": found["processor"], "cores": found["cores"], "memory_bytes": memory, "threads": found["threads"],
-        "versions": found["versions"],
+        "processor": found.processor, "cores": found.cores, "memory_bytes": memory, "threads": found.threads,
+        "versions": found.versions,
     }  # fmt: skip
 
 

@@ -3,9 +3,9 @@
     python benchmarks/scaling.py [--quick] [--threads 1] [--json FILE]
 
 Tables of made-up texts, a CSV file each, and a small random BERT encoder with MiniLM's tokenizer. Every measurement is
-a process of its own that does what `manyheads run` does: `read_tasks`, the hash of the data, `Workshop.prepare` with an
-empty cache and with a full one, and `run_once` of 30 steps with 32 examples. Memory is the peak of each stage, less
-what the process held with the model built and nothing read; files that are mapped count as far as they were read.
+a process of its own that does what `manyheads run` does: `read_tasks`, the hash of the data, `StudyInputs.prepare`
+with an empty cache and with a full one, and `run_once` of 30 steps with 32 examples. Memory is the peak of each stage,
+less what the process held with the model built and nothing read; files that are mapped count as far as they were read.
 Seconds are those of the processor (all threads'), which other work on the machine changes least; the JSON file has
 the clock's too. Exponents are slopes of log(seconds) over log(rows): 1 means that time grows as the data does.
 """
@@ -87,9 +87,9 @@ def measure(folder: Path, threads: int) -> dict[str, Any]:
     from manyheads.study.steps import runs
     from manyheads.study.tasks import read_tasks
     from manyheads.training.device import forget_peak_memory, peak_memory
+    from manyheads.training.inputs import StudyInputs
     from manyheads.training.model import build_model
     from manyheads.training.run import run_once, specification
-    from manyheads.training.workshop import Workshop
 
     torch.set_num_threads(threads)
     study, found = read_study(folder / "study.toml"), {}
@@ -116,25 +116,25 @@ def measure(folder: Path, threads: int) -> dict[str, Any]:
     stage("hashing", lambda: [task.summary["hash"] for task in tasks.values()])
     (run,) = runs(study)
 
-    def prepared() -> Workshop:
-        workshop = Workshop(study, tasks, None, None, folder=folder / "cache")
-        workshop.know(run.arm.encoder, model.tokenizer)
-        workshop.prepare([run])
-        return workshop
+    def prepared() -> StudyInputs:
+        inputs = StudyInputs(study, tasks, None, None, cache=folder / "cache")
+        inputs.encoders.keep_tokenizer(run.arm.encoder, model.tokenizer)
+        inputs.prepare([run])
+        return inputs
 
-    assert stage("tokenising", prepared).made
-    workshop = stage("opening", prepared)
-    assert not workshop.made
-    stage("building", lambda: build_model(specification(run, tasks), workshop.places, seed=1))
-    record = stage("training", lambda: run_once(run, workshop, folder / "out", lambda *_: None))
-    assert record["status"] == "finished", record.get("traceback")
-    cost = record["cost"]
-    tokens = sum(entry.about["tokens"] for entry in workshop.cache.entries())
-    cached = sum(entry.bytes for entry in workshop.cache.entries())
+    assert stage("tokenising", prepared).tokens.made
+    inputs = stage("opening", prepared)
+    assert not inputs.tokens.made
+    stage("building", lambda: build_model(specification(run, tasks), inputs.places, seed=1))
+    record = stage("training", lambda: run_once(run, inputs, folder / "out", lambda *_: None))
+    assert record.status == "finished", record
+    cost = record.cost
+    tokens = sum(entry.about["tokens"] for entry in inputs.tokens.cache.entries())
+    cached = sum(entry.bytes for entry in inputs.tokens.cache.entries())
     return {
         "rows": sum(len(task.train.rows) for task in tasks.values()), "tokens": tokens, "cached": cached, "base": base,
-        "stages": found, "tokens_per_second": cost["tokens_per_second"],
-        "training_clock": cost["seconds"]["training"],
+        "stages": found, "tokens_per_second": cost.tokens_per_second,
+        "training_clock": cost.seconds["training"],
     }  # fmt: skip
 
 

@@ -1,12 +1,15 @@
 """How fast training is: manyheads, the loop one would write by hand, tasknet, and what the machine's products allow.
 
-    python benchmarks/training.py [--rounds 5] [--peers FOLDER] [--tasknet FOLDER] [--share 1.0] [--json FILE]
+    python benchmarks/training.py [--rounds 5] [--peers FOLDER] [--tasknet FOLDER] [--against FOLDER/src] [--json FILE]
 
 The work is that of `handwritten_trainer.py` in the folder of the peers (transformers.Trainer, hard sharing): 960
 sentences of SST-2, 480 pairs of MNLI, 160 questions of SQuAD, drawn with seed 0; batches of 16 of one task each, one
 pass, MiniLM with 6 layers, AdamW, lengths up to 128, 128, 384. Every contestant trains in a process of its own; all
 take turns within each round; figures are medians over rounds. Only training counts, without reading, tokenising and
-scoring; making the optimizer counts.
+scoring; making the optimizer counts. The loop by hand pads each batch to its longest example. A careful user also
+groups batches by length (stretches of 50 batches are sorted, as `group_by_length` does): the factor over that loop
+stands first. `--against FOLDER/src` lets another version of manyheads take part, such as the one before a change, by
+its own `FOLDER/benchmarks/training_contestants.py`.
 
 *real tokens/s* leaves padding out. *padding* is the share of the computed tokens that are padding (for manyheads:
 filler that lets shapes recur; see `tensors.padding_for`). *GFLOP/s* are the model's: 6 for each weight of the encoder's
@@ -34,10 +37,13 @@ from machine_and_table import command, table, write_figures
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"
+GROUPED = "by hand, grouped by length"
 MAX = "by hand, padded to max, fp32"
 CONTESTANTS: dict[str, tuple[str, ...]] = {
     "manyheads, fp32": ("manyheads",),
     "manyheads, bf16": ("manyheads", "--precision", "bf16"),
+    f"{GROUPED}, fp32": ("handwritten", "--pad", "grouped"),
+    f"{GROUPED}, bf16": ("handwritten", "--pad", "grouped", "--precision", "bf16"),
     "by hand, fp32": ("handwritten",),
     "by hand, bf16": ("handwritten", "--precision", "bf16"),
     MAX: ("handwritten", "--pad", "max"),
@@ -45,6 +51,8 @@ CONTESTANTS: dict[str, tuple[str, ...]] = {
     "tasknet, bf16": ("tasknet", "--precision", "bf16"),
 }
 """Names as the tables show them, and what to tell `training_contestants.py`."""
+BEFORE = {"manyheads before, fp32": ("before",), "manyheads before, bf16": ("before", "--precision", "bf16")}
+"""The version of `--against`."""
 PEERS = ("handwritten", "tasknet")
 PRECISIONS = ("fp32", "bf16")
 
@@ -53,7 +61,7 @@ def missing(options: argparse.Namespace) -> dict[str, str]:
     """Why a kind of contestant cannot take part."""
     found = {}
     if not options.hub.is_dir():
-        found |= dict.fromkeys(("manyheads", *PEERS), f"there are no datasets in {options.hub}")
+        found |= dict.fromkeys(("manyheads", "before", *PEERS), f"there are no datasets in {options.hub}")
     if not (options.peers / "handwritten_trainer.py").is_file():
         found["handwritten"] = f"there is no handwritten_trainer.py in {options.peers}"
     accelerate = importlib.util.find_spec("accelerate") or _holds(options.tasknet, "accelerate")
@@ -76,12 +84,14 @@ def run(given: Sequence[str], options: argparse.Namespace) -> Any:
     arguments = ["--share", str(options.share), "--hub", str(options.hub), "--peers", str(options.peers)]
     arguments += ["--encoder", options.encoder]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    if options.tasknet and given[0] in PEERS:
+    folder, who = HERE, given[0]
+    if options.tasknet and who in PEERS:
         environment["PYTHONPATH"] = str(options.tasknet.absolute())
-    done = subprocess.run(
-        [sys.executable, str(HERE / "training_contestants.py"), *given, *arguments],
-        capture_output=True, text=True, env=environment,
-    )  # fmt: skip
+    if who == "before":
+        folder, who = options.against.absolute().parent / "benchmarks", "manyheads"
+        environment["PYTHONPATH"] = str(options.against.absolute())
+    started = [sys.executable, str(folder / "training_contestants.py"), who, *given[1:], *arguments]
+    done = subprocess.run(started, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(given)} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -90,7 +100,8 @@ def run(given: Sequence[str], options: argparse.Namespace) -> Any:
 def compete(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds of all contestants that can take part."""
     absent = missing(options)
-    able = {name: given for name, given in CONTESTANTS.items() if given[0] not in absent}
+    contestants = {**(BEFORE if options.against else {}), **CONTESTANTS}
+    able = {name: given for name, given in contestants.items() if given[0] not in absent}
     if options.only:
         able = {name: given for name, given in able.items() if name in options.only}
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in able}
@@ -107,7 +118,7 @@ def compete(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "share": options.share, "rounds": {name: found for name, found in rounds.items() if found},
         "ceiling_gflops": ceiling, "padding": dict(zip(("reference", "mixed"), padding, strict=False)),
-        "absent": {name: absent[given[0]] for name, given in CONTESTANTS.items() if given[0] in absent},
+        "absent": {name: absent[given[0]] for name, given in contestants.items() if given[0] in absent},
     }  # fmt: skip
 
 
@@ -136,9 +147,21 @@ def figures(results: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
             "of_ceiling": gflops / ceiling[precision_of(name)] if gflops and precision_of(name) in ceiling else None,
         }
     for name, one in found.items():
-        by_hand = found.get(f"by hand, {precision_of(name)}", {}).get("tokens")
-        one["ratio"] = (one["tokens"] or 0) / by_hand if by_hand else None
+        for key, other in (("ratio_grouped", GROUPED), ("ratio", "by hand")):
+            by_hand = found.get(f"{other}, {precision_of(name)}", {}).get("tokens")
+            one[key] = (one["tokens"] or 0) / by_hand if by_hand else None
     return found
+
+
+def against(rounds: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+    """How fast each precision is beside the version of `--against`: round by round, since they take turns."""
+    lines = []
+    for name in BEFORE:
+        pairs = zip(rounds.get(name, ()), rounds.get(f"manyheads, {precision_of(name)}", ()), strict=False)
+        if ratios := [before["seconds"] / now["seconds"] for before, now in pairs]:
+            middle, ends = statistics.median(ratios), f"{min(ratios):.3f} to {max(ratios):.3f}"
+            lines.append(f"manyheads, {precision_of(name)}: {middle:.3f} times as fast as before ({ends} in a round).")
+    return lines
 
 
 def _shape(results: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -156,21 +179,20 @@ def percent(share: float | None, digits: int = 1) -> str | None:
 
 def report(results: Mapping[str, Any]) -> str:
     """The tables, in Markdown."""
-    columns = ["", "examples/s", "real tokens/s", "x by hand", "padding", "model GFLOP/s", "of the ceiling", "rounds"]
-    rows = []
+    columns = ["", "examples/s", "real tokens/s", "x by hand, grouped by length", "x by hand", "padding"]
+    columns += ["model GFLOP/s", "of the ceiling", "rounds"]
+    rows: list[list[Any]] = []
     for name, one in figures(results).items():
-        ratio, gflops = one["ratio"], one["gflops"]
-        rows.append([
-            name, f"{one['examples']:.1f}", f"{one['tokens']:,.0f}", None if ratio is None else f"{ratio:.2f}",
-            percent(one["padding"]), None if gflops is None else f"{gflops:.0f}", percent(one["of_ceiling"], 0),
-            len(results["rounds"][name]),
-        ])  # fmt: skip
+        ratios = [None if one[key] is None else f"{one[key]:.2f}" for key in ("ratio_grouped", "ratio")]
+        gflops = None if one["gflops"] is None else f"{one['gflops']:.0f}"
+        speed = [f"{one['examples']:.1f}", f"{one['tokens']:,.0f}", *ratios, percent(one["padding"]), gflops]
+        rows.append([name, *speed, percent(one["of_ceiling"], 0), len(results["rounds"][name])])
     for precision, found in results["ceiling_gflops"].items():
         if found:
             rows.append(
-                [f"the ceiling, {precision}", *[None] * 4, f"{statistics.median(found):.0f}", "100 %", len(found)]
+                [f"the ceiling, {precision}", *[None] * 5, f"{statistics.median(found):.0f}", "100 %", len(found)]
             )
-    parts = [table(columns, rows)]
+    parts = [table(columns, rows), *against(results["rounds"])]
     parts += [f"Left out: {name}: {why}." for name, why in results["absent"].items()]
     if results["padding"]:
         parts.append(padding_table(results["padding"]))
@@ -197,10 +219,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--max-rounds", type=int, default=2, help="rounds of the loop that pads to the maximum")
     parser.add_argument("--share", type=float, default=1.0, help="of the work's examples")
-    parser.add_argument("--only", nargs="+", choices=list(CONTESTANTS), help="contestants that take part")
+    parser.add_argument("--only", nargs="+", choices=[*BEFORE, *CONTESTANTS], help="contestants that take part")
     parser.add_argument("--hub", type=Path, default=SHARED / "hub", help="datasets in the layout of the Hub")
     parser.add_argument("--peers", type=Path, default=SHARED / "bench", help="where handwritten_trainer.py is")
     parser.add_argument("--tasknet", type=Path, help="a folder with tasknet and what the peers import")
+    parser.add_argument("--against", type=Path, help="the folder src of another version, beside its own benchmarks")
     parser.add_argument("--encoder", default="minilm", help="a package's, or a folder in Hugging Face's format")
     parser.add_argument(
         "--quick", action="store_true", help="one round of ours on a fiftieth of the work: does it run?"

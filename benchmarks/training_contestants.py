@@ -177,11 +177,17 @@ def handwritten(
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(said):
         peer.main()
     found = json.loads(said.getvalue().strip().splitlines()[-1])
+    masks = {task: [row["attention_mask"] for row in rows] for task, rows in kept.items()}
+    if pad == "grouped":
+        masks = {task: grouped(rows) for task, rows in masks.items()}
     # Its seconds are rounded to hundredths; its rates are not.
-    return {
-        "seconds": found["real_tokens"] / found["real_tokens_per_s"],
-        **counted({task: [row["attention_mask"] for row in rows] for task, rows in kept.items()}),
-    }
+    return {"seconds": found["real_tokens"] / found["real_tokens_per_s"], **counted(masks)}
+
+
+def grouped(rows: list[list[int]]) -> list[list[int]]:
+    """As the handwritten loop groups examples by length: stretches of 50 batches, each sorted, the longest first."""
+    stretches = [rows[at : at + 50 * BATCH] for at in range(0, len(rows), 50 * BATCH)]
+    return [row for stretch in stretches for row in sorted(stretch, key=lambda row: -len(row))]
 
 
 def counted(masks: Mapping[str, list[list[int]]]) -> dict[str, int]:
@@ -267,7 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=["manyheads", "handwritten", "tasknet", "ceiling", "padding"])
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--pad", choices=["dynamic", "max"], default="dynamic")
+    parser.add_argument("--pad", choices=["dynamic", "grouped", "max"], default="dynamic")
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--hub", type=Path, required=True)
     parser.add_argument("--peers", type=Path, required=True)

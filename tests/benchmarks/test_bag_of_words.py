@@ -15,7 +15,7 @@ from manyheads.encoders._bag_of_words_checks import WORD
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
-from manyheads.training.workshop import Workshop
+from manyheads.training.inputs import StudyInputs
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "bag_of_words.py"
 SPEC = importlib.util.spec_from_file_location("bag_of_words_benchmark", BENCHMARK)
@@ -51,14 +51,14 @@ def test_words_are_spelt_differently_and_drawn_by_zipfs_law(folder):
 
 def test_scikit_learn_gets_the_matrix_that_it_would_make_itself(folder):
     study = read_study(folder / "study.toml")
-    workshop = Workshop(study, read_tasks(study, None), None, None)
+    inputs = StudyInputs(study, read_tasks(study, None), None, None)
     (run,) = runs(study)
-    workshop.prepare([run])
-    words = workshop.learned(run.arm.encoder)
+    inputs.prepare([run])
+    words = inputs.encoders.learned(run.arm.encoder)
     vectorizer = CountVectorizer(vocabulary=words, binary=True, token_pattern=WORD.pattern)
     for split, name in (("train", "train.csv"), ("reported", "held_out.csv")):
         texts, labels = texts_of(folder, name)
-        found, gold = benchmark.matrix(workshop, split, len(words))
+        found, gold = benchmark.matrix(inputs, split, len(words))
         assert (found != vectorizer.transform(texts)).nnz == 0 and found.nnz > 1000
         assert gold.tolist() == ["ny".index(label) for label in labels]
 

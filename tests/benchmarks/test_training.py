@@ -1,5 +1,6 @@
 """The benchmark of training counts what it says it counts, and compares like with like."""
 
+import argparse
 import importlib
 import json
 import subprocess
@@ -57,20 +58,42 @@ def test_figures_by_hand():
         "by hand, fp32": [theirs],
         training.MAX: [theirs | {"seconds": 16.0, "computed": 400}],
         "manyheads, bf16": [ours],
+        "by hand, grouped by length, fp32": [theirs | {"seconds": 4.0, "computed": 125}],
     }
     results = {"rounds": rounds, "ceiling_gflops": {"fp32": [1e-3], "bf16": []}, "absent": {}, "padding": {}}
     found = training.figures(results)
-    assert {name: (one["tokens"], one["ratio"]) for name, one in found.items()} == {
-        "manyheads, fp32": (50, 4), "by hand, fp32": (12.5, 1), training.MAX: (6.25, 0.5),
-        "manyheads, bf16": (50, None),
+    assert {name: (one["tokens"], one["ratio_grouped"], one["ratio"]) for name, one in found.items()} == {
+        "manyheads, fp32": (50, 2, 4), "by hand, fp32": (12.5, 0.5, 1), training.MAX: (6.25, 0.25, 0.5),
+        "manyheads, bf16": (50, None, None), "by hand, grouped by length, fp32": (25, 1, 2),
     }  # fmt: skip
-    assert [round(one["padding"], 9) for one in found.values()] == [0.2, 0.5, 0.75, 0.2]
+    assert [round(one["padding"], 9) for one in found.values()] == [0.2, 0.5, 0.75, 0.2, 0.2]
     # 3 layers of 4 squares of the width and two matrices to and from 8; attention: 12 x width x layers x squares.
     flops = 6 * 3 * (4 * 16 + 2 * 32) * 100 + 12 * 4 * 3 * 1000
     assert found["manyheads, fp32"]["gflops"] == pytest.approx(flops / 2 / 1e9)
     assert found["manyheads, fp32"]["of_ceiling"] == pytest.approx(flops / 2 / 1e6)
     assert found["manyheads, bf16"]["of_ceiling"] is None
-    assert "| manyheads, fp32 | 5.0 | 50 | 4.00 | 20.0 % |" in training.report(results)
+    assert "| manyheads, fp32 | 5.0 | 50 | 2.00 | 4.00 | 20.0 % |" in training.report(results)
+
+
+def test_another_version_is_compared_round_by_round():
+    """Though the machine was busy in the second round, and slowed both alike."""
+    rounds = {
+        "manyheads before, fp32": [{"seconds": 2.0}, {"seconds": 8.0}, {"seconds": 3.0}],
+        "manyheads, fp32": [{"seconds": 1.0}, {"seconds": 4.0}, {"seconds": 4.0}],
+    }
+    expected = "manyheads, fp32: 2.000 times as fast as before (0.750 to 2.000 in a round)."
+    assert training.against(rounds) == [expected] and training.against({}) == []
+
+
+def test_another_version_runs_with_its_own_sources_and_script(tmp_path, monkeypatch):
+    (tmp_path / "benchmarks").mkdir()
+    code = "import json, os, sys; print(json.dumps([sys.argv[1:4], os.environ['PYTHONPATH']]))"
+    (tmp_path / "benchmarks" / "training_contestants.py").write_text(code)
+    options = argparse.Namespace(
+        share=0.1, hub=tmp_path, peers=tmp_path, encoder="e", tasknet=None, against=tmp_path / "src"
+    )
+    found = training.run(("before", "--precision", "bf16"), options)
+    assert found == [["manyheads", "--precision", "bf16"], str(tmp_path / "src")]
 
 
 def test_who_cannot_take_part_is_named(tmp_path, capsys, monkeypatch):
@@ -106,13 +129,14 @@ def test_rounds_take_turns_and_the_slowest_stops_early(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "padding_table", lambda found: "")
     training.main()
     full = [
-        "manyheads", "manyheads --precision bf16", "handwritten", "handwritten --precision bf16",
+        "manyheads", "manyheads --precision bf16", "handwritten --pad grouped",
+        "handwritten --pad grouped --precision bf16", "handwritten", "handwritten --precision bf16",
         "handwritten --pad max", "ceiling --precision fp32", "ceiling --precision bf16",
     ]  # fmt: skip
     assert asked == [*full, *full, *(one for one in full if "max" not in one), "padding"]
     found = json.loads((tmp_path / "it.json").read_text("utf-8"))
     assert set(found) == {"date", "command", "machine", "results"} and found["machine"]["memory_bytes"] > 2**28
-    assert [len(rounds) for rounds in found["results"]["rounds"].values()] == [3, 3, 3, 3, 2]
+    assert [len(rounds) for rounds in found["results"]["rounds"].values()] == [3, 3, 3, 3, 3, 3, 2]
 
 
 @pytest.mark.slow
@@ -125,7 +149,8 @@ def test_a_contestant_runs_by_itself(hub, small, tmp_path):
     assert found["examples"] == 10 + 5 + 2 and found["seconds"] > 0
 
 
-def test_the_handwritten_loop_gets_the_same_examples(hub, small, counted, monkeypatch):
+@pytest.mark.parametrize("pad", ["dynamic", "grouped"])
+def test_the_handwritten_loop_gets_the_same_examples(hub, small, counted, monkeypatch, pad):
     """Its batches, its padding; its training is replaced, for it takes long."""
     peers = hub.parent / "bench"
     if not (peers / "handwritten_trainer.py").is_file():
@@ -143,7 +168,7 @@ def test_the_handwritten_loop_gets_the_same_examples(hub, small, counted, monkey
 
     monkeypatch.setattr(loop, "Trainer", Trainer)
     monkeypatch.setattr(loop, "TrainingArguments", lambda **_: None)
-    found = contestants.handwritten("fp32", "dynamic", SIZES, peers, hub, small)
+    found = contestants.handwritten("fp32", pad, SIZES, peers, hub, small)
     assert found["computed"] == sum(seen) and found["examples"] == 33
     # None of these contexts is longer than the limit, so that windows make no difference.
     assert found["tokens"] == counted["tokens"]

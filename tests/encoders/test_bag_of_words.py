@@ -33,11 +33,11 @@ from manyheads.study.parser import read_study
 from manyheads.study.spec import SGD, TrainingSettings
 from manyheads.study.steps import Layout, runs
 from manyheads.study.tasks import read_tasks
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import train
 from manyheads.training.model import build_model
 from manyheads.training.optimizer import optimizer_for
 from manyheads.training.run import run_once
-from manyheads.training.workshop import Workshop
 from manyheads.weighting.fixed import Fixed
 from test_contracts import COLUMNS, LABELS
 from test_without_torch import ABSENT, CHECK_ALL, NOT_IMPORTED, python, without_minutes
@@ -95,9 +95,9 @@ def study_path(tmp_path) -> Path:
     return path
 
 
-def opened(path: Path, folder: Path | None = None) -> Workshop:
+def opened(path: Path, folder: Path | None = None) -> StudyInputs:
     study = read_study(path)
-    return Workshop(study, read_tasks(study, None), None, None, folder=folder)
+    return StudyInputs(study, read_tasks(study, None), None, None, cache=folder)
 
 
 def tokens_of(tokenizer: WordTokenizer, *texts: str) -> Tokens:
@@ -270,20 +270,22 @@ def test_fingerprints_differ_with_words_and_features():
 
 
 def test_the_vocabulary_is_of_every_tasks_training_split_and_of_no_other(study_path):
-    workshop = opened(study_path)
-    found = workshop.learned(workshop.study.arms["alone"].encoder)
+    inputs = opened(study_path)
+    found = inputs.encoders.learned(inputs.study.arms["alone"].encoder)
     # "film", "acting" and "it" are only in one task's training split, "soup" and "food" in the other's.
     assert found == ["a", "don't", "dull", "fine", "i", "is", "like", "no", "plot", "the"]
     assert not {"unheard", "of", "nobody"} & set(found)
-    assert all(workshop.learned(run.arm.encoder) is found for run in runs(workshop.study))
+    assert all(inputs.encoders.learned(run.arm.encoder) is found for run in runs(inputs.study))
 
 
 def test_examples_that_are_left_out_teach_no_words(study_path):
     text = study_path.read_text("utf-8").replace('head    = { name = "classification" }', "examples = 1\nHEAD")
     study_path.write_text(text.replace("HEAD", 'head    = { name = "classification" }'), "utf-8")
-    workshop = opened(study_path)
-    (kept,) = workshop.tasks["food"].train.rows["text"][:]
-    assert set(workshop.learned(workshop.study.arms["joint"].encoder)) < {word.lower() for word in WORD.findall(kept)}
+    inputs = opened(study_path)
+    (kept,) = inputs.tasks["food"].train.rows["text"][:]
+    assert set(inputs.encoders.learned(inputs.study.arms["joint"].encoder)) < {
+        word.lower() for word in WORD.findall(kept)
+    }
 
 
 def test_tasks_without_a_word_in_common_are_refused(study_path, tmp_path):
@@ -338,7 +340,7 @@ def test_a_model_answers_the_same_in_a_new_process(study_path, tmp_path):
     text = study_path.read_text("utf-8").replace("width = 6", 'width = 6\nfeatures = "counts"')
     study_path.write_text(text, "utf-8")
     run = conducted(study_path) / "joint" / "1"
-    assert (run / "model" / "vocabulary.txt").read_text("utf-8").split() == opened(study_path).learned(
+    assert (run / "model" / "vocabulary.txt").read_text("utf-8").split() == opened(study_path).encoders.learned(
         read_study(study_path).arms["joint"].encoder
     )
     assert "AutoModel" not in (run / "model" / "README.md").read_text("utf-8")
@@ -364,21 +366,21 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(study_path, tmp_path, optimiz
         "[tasks.film]", f'optimizer = {{ name = "{optimizer}" }}\n[tasks.film]'
     )
     study_path.write_text(text, "utf-8")
-    workshop = opened(study_path)
-    run = next(run for run in runs(workshop.study) if run.arm.name == "joint")
-    assert run_once(run, workshop, tmp_path / "whole", lambda *_: None)["status"] == "finished"
+    inputs = opened(study_path)
+    run = next(run for run in runs(inputs.study) if run.arm.name == "joint")
+    assert run_once(run, inputs, tmp_path / "whole", lambda *_: None).status == "finished"
     left = {3, 8}
 
-    def kill(done, _all, what):
+    def kill(_run, done, _all, what):
         if what == "training" and done in left:
             left.remove(done)
             raise Killed
 
     for _ in range(2):
         with pytest.raises(Killed):
-            run_once(run, workshop, tmp_path / "killed", kill)
+            run_once(run, inputs, tmp_path / "killed", kill)
     record = run_once(run, opened(study_path), tmp_path / "killed", lambda *_: None)
-    assert record["status"] == "finished" and record["notes"] == ["went on at step 6"]
+    assert record.status == "finished" and record.notes == ["went on at step 6"]
     for name in ("heads.safetensors", "vocabulary.txt"):
         whole, killed = (tmp_path / how / run.path / "model" / name for how in ("whole", "killed"))
         assert whole.read_bytes() == killed.read_bytes()
@@ -425,7 +427,7 @@ def test_every_process_finds_the_same_words_in_the_same_order(seed):
 
 
 def test_what_is_encoded_is_what_the_tokenizer_says(study_path):
-    workshop = opened(study_path)
-    head, words = Classification(4, ["n", "y"]), workshop.learned(workshop.study.arms["joint"].encoder)
-    (first, *_) = encoded(head, workshop.tasks["film"].train, WordTokenizer(words, counted=False))
+    inputs = opened(study_path)
+    head, words = Classification(4, ["n", "y"]), inputs.encoders.learned(inputs.study.arms["joint"].encoder)
+    (first, *_) = encoded(head, inputs.tasks["film"].train, WordTokenizer(words, counted=False))
     assert [words[place] for place in first.inputs[0].ids] == ["a", "fine"] and first.targets == (0,)

@@ -29,10 +29,10 @@ from manyheads.study.parser import read_study
 from manyheads.study.spec import AdamW, TrainingSettings
 from manyheads.study.steps import Layout, runs
 from manyheads.study.tasks import read_tasks
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import train
 from manyheads.training.model import MultiTaskModel, build_model, open_model
 from manyheads.training.optimizer import optimizer_for
-from manyheads.training.workshop import Workshop
 
 TEXTS = ["The ferry sails at noon.", "A naïve fox: 東京 [SEP] <s>, then  two spaces\nand a line.", "", "  Soup 12"]
 HEADS = {"food": ("food_sentiment", "classification", 48), "asked": ("questions", "span", 60)}
@@ -237,7 +237,8 @@ def test_sharing_that_calls_layers_is_refused_by_name(kind, folders, tables):
     )
 
 
-def test_check_and_run_refuse_and_say_the_same(folders, tmp_path):
+def test_check_and_run_refuse_and_say_the_same(folders, tmp_path, monkeypatch):
+    monkeypatch.delenv("MANYHEADS_PLAIN", raising=False)
     path = tmp_path / "study.toml"
     text = STUDY.format(tiny=folders["distilbert"]).replace("max_length = 96", "max_length = 60")
     text = text.replace("seeds    = [1, 2]", "seeds = [1]").replace("steps = 6", "steps = 1")
@@ -250,8 +251,8 @@ def test_check_and_run_refuse_and_say_the_same(folders, tmp_path):
     path.write_text(text, "utf-8")
     assert planned(path, None, None)["minutes"] > 0
     study, said = read_study(path), []
-    workshop = Workshop(study, read_tasks(study, None), None, None)
-    run_study._check_models(workshop, runs(study), 0, said.append)
+    inputs = StudyInputs(study, read_tasks(study, None), None, None)
+    run_study._check_models(inputs, runs(study), 0, said.append)
     assert said == ["encoder: distilbert: computed with padding, which is slower (docs/encoders.md)"]
 
 

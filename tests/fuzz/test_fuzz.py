@@ -179,9 +179,9 @@ FOUND = [
     ("record", changed(RECORD, "cost", "shares", to={"t": "x"}), "record.json: cost.shares.t"),
     ("record", changed(RECORD, "metrics", "t", "kinds", to={"accuracy": "evil"}),
     "record.json: metrics.t.kinds.accuracy"),
-    ("record", changed(RECORD, "metrics", "t", "headline", to="f1"), "the headline metric of t has no kind"),
+    ("record", changed(RECORD, "metrics", "t", "headline", to="f1"), "the headline metric f1 has no kind"),
     ("record", changed(RECORD, "data", to={}), "the task t has scores, but no metrics or no data"),
-    ("record", b'{"status": "failed", "reason": {"a": 1}}', "the record gives no reason"),
+    ("record", b'{"status": "failed", "reason": {"a": 1}}', "record.json: arm: field required"),
     ("answers", changed(ANSWERS[0], "id", to=["a"]), "line 1 is damaged"),
     ("answers", changed(ANSWERS[0], "items", "accuracy", to=[10**400]), "is damaged"),
     ("answers", b"[" * 5000, "line 1 is damaged"),
@@ -192,8 +192,8 @@ FOUND = [
     # Checkpoints: a right hash over something else.
     ("checkpoint", b"[1]", "manifest.json cannot be read (ValueError)"),
     ("checkpoint", b"[" * 5000, "manifest.json cannot be read (RecursionError)"),
-    ("manifest", json.dumps(VALUES).encode() + b"\x1e" + changed(MANIFEST, "step", to=True), "it is of step True"),
-    ("manifest", json.dumps(VALUES).encode() + b"\x1e" + changed(MANIFEST, "format", to=[]), "its format is []"),
+    ("manifest", json.dumps(VALUES).encode() + b"\x1e" + changed(MANIFEST, "step", to=True), "is not a manifest"),
+    ("manifest", json.dumps(VALUES).encode() + b"\x1e" + changed(MANIFEST, "format", to=[]), "written in format []"),
     ("cache", changed(ENTRY_ABOUT, "examples", to="many"), "its columns are not those"),
     ("cache", b"[" * 5000, "is damaged and is made anew"),
 ]  # fmt: skip

@@ -315,7 +315,10 @@ def cuts_a_piece(pieces, span, begin, end):
     return pieces.offsets[span[0], 0] < begin or pieces.offsets[span[1], 1] > end
 
 
-@pytest.mark.parametrize(("max_length", "stride", "max_question"), [(384, 128, 64), (64, 16, 24)])
+SIZES = [pytest.param(384, 128, 64, marks=pytest.mark.slow), (64, 16, 24)]
+
+
+@pytest.mark.parametrize(("max_length", "stride", "max_question"), SIZES)
 @pytest.mark.parametrize("version", ["1.1", "2.0"])
 def test_no_character_and_no_answer_of_squad_is_lost(version, max_length, stride, max_question, original, tokenizer):
     head = Span(4, None, max_length=max_length, stride=stride, max_question=max_question)
@@ -374,7 +377,7 @@ def distinct_golds(question, whole):
         yield text, start, span
 
 
-@pytest.mark.parametrize(("max_length", "stride", "max_question"), [(384, 128, 64), (64, 16, 24)])
+@pytest.mark.parametrize(("max_length", "stride", "max_question"), SIZES)
 def test_perfect_logits_give_the_gold_answer(max_length, stride, max_question, original, tokenizer):
     head = Span(4, None, max_length=max_length, stride=stride, max_question=max_question)
     contexts = load(original / "squad" / "dev-v1.1.json")

@@ -337,6 +337,7 @@ def test_every_text_stands_out_from_its_paper(scheme, study, opened):
     assert paper < 0.05 if scheme == "dark" else paper > 0.95
 
 
+@pytest.mark.slow
 def test_paper_is_light_in_the_dark_too(study, opened):
     page = opened(study[0], color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")

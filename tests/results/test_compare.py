@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from run_example import FINGERPRINT, header
 
 from manyheads.core.problems import StudyError
 from manyheads.core.values import Measure
@@ -70,8 +71,7 @@ class Folder:
             if name not in drop:
                 (path / "predictions" / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
         self.record(arm, seed, task, {
-            "arm": arm, "seed": seed, "tasks": tasks, "status": "finished", "settings": {},
-            "fingerprint": {"device": "cpu"},
+            **header(arm, seed, *tasks), "status": "finished",
             "scores": {t: {m: score(v) for m, v in of.items()} for t, of in measures.items()},
             "metrics": {
                 t: {"headline": next(iter(of)), "kinds": {m: v.kind for m, v in of.items()}, "split": "validation"}
@@ -92,7 +92,7 @@ class Folder:
         (self.out / arm / str(seed) / (task or "") / "record.json").write_text(json.dumps(content))
 
     def fail(self, arm, seed, task=None, reason="out of memory"):
-        self.record(arm, seed, task, {"arm": arm, "seed": seed, "status": "failed", "reason": reason})
+        self.record(arm, seed, task, {**header(arm, seed), "status": "failed", "reason": reason})
         return self
 
     def compare(self, **settings):
@@ -126,7 +126,7 @@ def test_results_are_written_as_outputs_md_has_them(folder):
     assert (task.metric, task.split, task.items, task.clusters) == ("f1", "validation", ITEMS, 40)
     assert (task.head, task.train, task.dropped, task.truncated) == ("extractive_qa", 1000, {"empty": 2}, 3)
     assert results.tasks["sst2"].metrics == ["accuracy", "matthews"]
-    assert results.fingerprints == [{"device": "cpu"}]
+    assert results.fingerprints == [FINGERPRINT.model_dump()]
     assert results.failed == []
 
 

@@ -215,6 +215,7 @@ def above(share: float, count: int) -> float:
     return 100 * float(scipy.stats.binom.ppf(0.999, count, share)) / count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "seed_sd"), [(3, 0.01), (5, 0.003), (10, 0.005)])
 def test_studies_without_an_effect_seldom_claim_one(simulated, seeds, seed_sd):
     count = 40 if seeds == 10 else 80
@@ -223,6 +224,7 @@ def test_studies_without_an_effect_seldom_claim_one(simulated, seeds, seed_sd):
     assert found.single <= above(0.05, count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "seeds"), [("ACCURACY", 3), ("ACCURACY", 10), ("MATTHEWS", 5), ("SQUAD", 5)])
 def test_intervals_cover_a_planted_difference(simulated, metric, seeds):
     task = getattr(simulated, metric)
@@ -230,6 +232,7 @@ def test_intervals_cover_a_planted_difference(simulated, metric, seeds):
     assert 100 - above(0.07, 200) <= found.ours
 
 
+@pytest.mark.slow
 def test_a_test_set_in_passages_must_be_resampled_by_passage(simulated):
     found = simulated.coverage(np.random.default_rng(4), simulated.SQUAD, 10, 0.003, studies=200, resamples=200)
     assert found.ours >= 100 - above(0.07, 200)

@@ -19,18 +19,18 @@ from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
 from manyheads.training import run as run_module
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.run import run_once
-from manyheads.training.workshop import Workshop
 
 
 @pytest.fixture
 def opened(study_file, tmp_path):
-    """A joint run of 6 steps with checkpoints, and its workshop."""
+    """A joint run of 6 steps with checkpoints, and its inputs."""
     text = study_file.read_text().replace("[training]", "[training]\ncheckpoint = { steps = 2 }")
     study_file.write_text(text.replace("proportional", "round_robin"))
     study = read_study(study_file)
     run = next(run for run in runs(study) if run.arm.name == "joint")
-    return run, Workshop(study, read_tasks(study, None), None, None)
+    return run, StudyInputs(study, read_tasks(study, None), None, None)
 
 
 def failing_loss(monkeypatch, value: float, after: int):
@@ -48,14 +48,14 @@ def failing_loss(monkeypatch, value: float, after: int):
 def test_a_loss_that_is_no_number_names_task_step_and_examples_and_keeps_the_checkpoint(
     opened, tmp_path, monkeypatch, value
 ):
-    run, workshop = opened
+    run, inputs = opened
     failing_loss(monkeypatch, value, after=1)
-    record = run_once(run, workshop, tmp_path / "out", lambda *_: None)
-    first, _, listed = record["reason"].partition("; the batch held the examples of food ")
+    record = run_once(run, inputs, tmp_path / "out", lambda *_: None)
+    first, _, listed = record.reason.partition("; the batch held the examples of food ")
     assert first.startswith("step ") and first.endswith(f"the loss of food is {value}")
     ids = listed.split(", ")
-    assert len(ids) == 8 and set(ids) <= set(workshop.tasks["food"].train.rows["id"])
-    assert record["status"] == "failed" and "Traceback" in record["traceback"]
+    assert len(ids) == 8 and set(ids) <= set(inputs.tasks["food"].train.rows["id"])
+    assert record.status == "failed" and "Traceback" in record.traceback
     step = int(first.split()[1].rstrip(":"))
     lines = [json.loads(line) for line in (tmp_path / "out" / run.path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(step))
@@ -70,10 +70,10 @@ def test_what_rust_raises_is_a_failed_run(opened, tmp_path, monkeypatch):
     def panic(*_, **__):
         raise PanicException("index out of bounds")
 
-    run, workshop = opened
+    run, inputs = opened
     monkeypatch.setattr(run_module, "build_model", panic)
-    record = run_once(run, workshop, tmp_path / "out", lambda *_: None)
-    assert (record["status"], record["reason"]) == ("failed", "index out of bounds")
+    record = run_once(run, inputs, tmp_path / "out", lambda *_: None)
+    assert (record.status, record.reason) == ("failed", "index out of bounds")
 
 
 CALLS = ("fsync", "replace", "rename")
@@ -98,11 +98,11 @@ def faulty(monkeypatch, code: int, left: int) -> list[str]:
 
 
 def test_a_disk_that_takes_no_more_at_any_call_costs_only_time(opened, tmp_path, monkeypatch):
-    run, workshop = opened
-    run_once(run, workshop, tmp_path / "whole", lambda *_: None)
+    run, inputs = opened
+    run_once(run, inputs, tmp_path / "whole", lambda *_: None)
     with monkeypatch.context() as patch:
         calls = faulty(patch, errno.ENOSPC, 10**9)
-        run_once(run, workshop, tmp_path / "counted", lambda *_: None)
+        run_once(run, inputs, tmp_path / "counted", lambda *_: None)
     assert len(calls) >= 20
     for left in range(len(calls)):
         out = tmp_path / f"full-{left}"
@@ -110,13 +110,13 @@ def test_a_disk_that_takes_no_more_at_any_call_costs_only_time(opened, tmp_path,
         with monkeypatch.context() as patch:
             faulty(patch, code, left)
             with pytest.raises(HaltedError, match=os.strerror(code)) as error:
-                run_once(run, workshop, out, lambda *_: None)
+                run_once(run, inputs, out, lambda *_: None)
         assert str(error.value).startswith(str(out / run.path)) and "\n" not in str(error.value)
         # The record is moved into its place whole; only the flush of its folder comes after that.
         assert not (out / run.path / "record.json").exists() or left == len(calls) - 1
         assert not list(out.rglob("*.part")) and not list(out.rglob("part-*"))
-        record = run_once(run, workshop, out, lambda *_: None)
-        assert record["status"] == "finished", record["reason"]
+        record = run_once(run, inputs, out, lambda *_: None)
+        assert record.status == "finished", record.reason
         assert contents(out / run.path, 6) == contents(tmp_path / "whole" / run.path, 6)
         shutil.rmtree(out)
 

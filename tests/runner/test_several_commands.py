@@ -16,11 +16,12 @@ from waiting import LIMIT, until
 
 from manyheads.cli import app
 from manyheads.runner import pool
-from manyheads.runner.pool import Job, execute
+from manyheads.runner.pool import in_processes
+from manyheads.runner.queue import RunQueue, WaitingRun
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
-from manyheads.training.workshop import Workshop
+from manyheads.training.inputs import StudyInputs
 
 
 def started(study: Path, folder: Path, number: int, stuck_in: str = "") -> tuple[list, object]:
@@ -167,16 +168,18 @@ def test_a_run_that_hangs_has_failed_and_the_others_go_on(stuck, tmp_path, monke
 
     monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=clock, sleep=time.sleep))
     study = read_study(path, code)
-    workshop = Workshop(study, read_tasks(study, None, code), None, code)
-    jobs = sorted((Job(run) for run in runs(study) if run.seed == 1), key=lambda job: job.run.arm.name != "stuck")
-    records = []
-    for record in execute(jobs, workshop, tmp_path / "out", lambda *_: None, workers=1, hung_after=3600):
+    inputs = StudyInputs(study, read_tasks(study, None, code), None, code)
+    waiting = sorted(
+        (WaitingRun(run) for run in runs(study) if run.seed == 1), key=lambda one: one.run.arm.name != "stuck"
+    )
+    records, queue = [], RunQueue(waiting, tmp_path / "out")
+    for record in in_processes(queue, inputs, tmp_path / "out", lambda *_: None, workers=1, hung_after=3600):
         records.append(record)
         hangs.unlink(missing_ok=True)
-    assert [record["arm"] for record in records] == ["stuck", "alone", "alone", "joint"]
-    assert [record["status"] for record in records] == ["failed", "finished", "finished", "finished"]
-    assert records[0]["reason"] == "nothing was heard of it for 60 minutes"
-    assert json.loads((tmp_path / "out" / "stuck" / "1" / "record.json").read_text()) == records[0]
+    assert [record.arm for record in records] == ["stuck", "alone", "alone", "joint"]
+    assert [record.status for record in records] == ["failed", "finished", "finished", "finished"]
+    assert records[0].reason == "nothing was heard of it for 60 minutes"
+    assert json.loads((tmp_path / "out" / "stuck" / "1" / "record.json").read_text()) == records[0].model_dump()
 
 
 def alive(process: int) -> bool:

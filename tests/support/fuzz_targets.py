@@ -19,6 +19,7 @@ import torch
 from fuzz_mutations import json_bytes, mutated_bytes, mutated_value, toml_bytes
 from pyarrow import parquet
 from results_example import results
+from run_example import header
 from safetensors.torch import save
 
 from manyheads import inference
@@ -292,8 +293,7 @@ RESULTS = results()
 ITEMS = {"accuracy": [1.0]}
 ANSWERS = [{"id": str(i), "label": "a", "gold": "a", "cluster": "c", "items": ITEMS} for i in range(3)]
 RECORD = {
-    "arm": "a", "seed": 1, "tasks": ["t"], "version": "0.1.0", "status": "finished", "notes": [],
-    "settings": {"seed": 1}, "fingerprint": {"device": "cpu"}, "scores": {"t": {"accuracy": 0.5}},
+    **header("a", 1, "t"), "status": "finished", "scores": {"t": {"accuracy": 0.5}},
     "metrics": {"t": {"headline": "accuracy", "kinds": {"accuracy": "mean"}, "split": "test"}},
     "official": {"t": {}}, "data": {"t": {"dataset": "d", "train": 5, "warnings": [], "hash": "x"}},
     "cost": {
@@ -320,8 +320,8 @@ def _record(folder: Path, data: bytes) -> Any:
     if runs[0].status != "finished":
         # A record that is damaged is a run without a result: said, and not raised.
         raise StudyError([Problem("record", runs[0].reason)])
-    content = runs[0].content
-    return cost(runs), [content["metrics"][task]["kinds"] for task in content["scores"]], content["data"]
+    result = runs[0].result
+    return cost(runs), [result.metrics[task].kinds for task in result.scores], result.data
 
 
 STEPS = [
@@ -410,7 +410,7 @@ def _checkpoint(folder: Path, data: bytes) -> Any:
     for name, content in files.items():
         (place / name).write_bytes(content)
     (place / checkpoint.MANIFEST).write_bytes(manifest or json.dumps(_manifest(files)).encode())
-    assert isinstance(checkpoint.peek(folder), dict)
+    assert isinstance(checkpoint.newest_values(folder), dict)
     found = checkpoint._read(place)
     if isinstance(found, str):
         raise StudyError([Problem("checkpoint", found)])

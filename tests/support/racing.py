@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from waiting import LIMIT, until
 
-from manyheads.runner import pool
-from manyheads.runner.lock import Lock
+from manyheads.core.lock import locked
+from manyheads.runner import run_study
 from manyheads.runner.progress import Progress
 from manyheads.runner.run_study import conduct
 
@@ -27,8 +27,8 @@ SERVER.set_forkserver_preload([
 def race(path, start, results):
     """Wait for the others, try once for a lock, and hold what was won until the end comes from outside."""
     start.wait(LIMIT)
-    with Lock(path) as lock:
-        results.put((os.getpid(), lock.mine))
+    with locked(path) as mine:
+        results.put((os.getpid(), mine))
         signal.pause()
 
 
@@ -38,20 +38,20 @@ def command(study: Path, out: Path, log: Path, stuck_in: str, start) -> None:
     No run ends before each of the commands that begin together is in a run of its own.
     """
     torch.set_num_threads(1)
-    real = pool.run_once
+    real = run_study.run_once
 
     def all_at_work() -> bool:
         return len({line.split()[0] for line in log.read_text().splitlines()}) >= start.parties
 
-    def run_once(run, workshop, out, progress, **named):
+    def run_once(run, inputs, out, progress, **named):
         with log.open("a") as file:
             file.write(f"{os.getpid()} {run.path}\n")
         if run.path == stuck_in:
             signal.pause()
         until(all_at_work)
-        return real(run, workshop, out, progress, **named)
+        return real(run, inputs, out, progress, **named)
 
-    pool.run_once = run_once
+    run_study.run_once = run_once
     start.wait(LIMIT)
     with (log.parent / f"{os.getpid()}.err").open("w") as file:
         _, _, failed = conduct(study, out, None, None, workers=0, fresh=False, progress=Progress(file))

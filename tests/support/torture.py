@@ -26,13 +26,12 @@ from racing import SERVER
 from waiting import LIMIT
 
 from conftest import STUDY, make_tiny
-from manyheads.runner.pool import Job, claimed
+from manyheads.results.run_record import RECORD, record_hash
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
-from manyheads.training import checkpoint, model, run, run_files
-from manyheads.training.run_files import mark
-from manyheads.training.workshop import Workshop
+from manyheads.training import checkpoint, model, run
+from manyheads.training.inputs import StudyInputs
 
 ARMS = {
     "round_robin": 'sampling = { name = "round_robin" }',
@@ -67,11 +66,11 @@ def study_text(tiny: Path, arm: str, steps: int, every: int) -> str:
     return f"{text}\n[arms.this]\n{ARMS[arm]}\n"
 
 
-def opened(path: Path) -> tuple[Any, Workshop]:
-    """The one run of a study, and its workshop."""
+def opened(path: Path) -> tuple[Any, StudyInputs]:
+    """The one run of a study, and its inputs."""
     study = read_study(path)
     only = next(each for each in runs(study) if each.arm.name == "this")
-    return only, Workshop(study, read_tasks(study, None), None, None)
+    return only, StudyInputs(study, read_tasks(study, None), None, None)
 
 
 def contents(folder: Path, steps: int) -> dict[str, str]:
@@ -148,7 +147,7 @@ def tripwires(patch: Callable[[Any, str, Any], None], reached: Callable[[str, in
 def remember_optimizer(patch: Callable[[Any, str, Any], None], file: Path) -> None:
     """Have the hash of the optimizer's state after the last step written to a file; it is nowhere else kept."""
     kept: list[Any] = []
-    make, train = run.optimizer_for, run._train
+    make, train = run.optimizer_for, run._RunInProgress.train
 
     def made(*given):
         kept[:] = [make(*given)]
@@ -165,21 +164,21 @@ def remember_optimizer(patch: Callable[[Any, str, Any], None], file: Path) -> No
         return result
 
     patch(run, "optimizer_for", made)
-    patch(run, "_train", trained)
+    patch(run._RunInProgress, "train", trained)
 
 
 def attempt(path: Path, out: Path, point: tuple[str, int] | None, started: Any) -> None:
     """In a process of its own: do a study's run, or go on with it; die at a point of the save of this number."""
     torch.set_num_threads(1)
-    only, workshop = opened(path)
+    only, inputs = opened(path)
     folder = out / only.path
     if point:
         tripwires(setattr, lambda *here: os.kill(os.getpid(), signal.SIGKILL) if here == point else None)
     remember_optimizer(setattr, out.parent / f"{out.name}.optimizer")
     started.set()
-    if not (folder / run_files.RECORD).is_file():
-        record = claimed(Job(only, mark(folder)), workshop, out, lambda *_: None)
-        assert record is not None and record["status"] == "finished", record
+    if not (folder / RECORD).is_file():
+        record = run.run_once(only, inputs, out, lambda *_: None, seen=record_hash(folder))
+        assert record is not None and record.status == "finished", record
 
 
 class Attacked:

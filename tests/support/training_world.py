@@ -6,9 +6,10 @@ from typing import Any
 import torch
 
 from manyheads import registry
-from manyheads.core.values import Places, StepRecord
+from manyheads.core.values import Places
 from manyheads.data.batches import TrainingData, encoded
 from manyheads.datasets.small_world import SmallWorld
+from manyheads.results.run_record import StepRecord
 from manyheads.study.spec import SGD, Adamax, AdamW, TrainingSettings
 from manyheads.study.steps import Layout
 from manyheads.training.loop import train

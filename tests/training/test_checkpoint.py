@@ -153,5 +153,7 @@ def test_a_write_that_fails_anywhere_leaves_what_was_there(two, monkeypatch, cod
 
 def test_a_newer_format_says_so(two):
     path = two / "step-000000007" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
-    assert found(two)[1] == [f"{path.parent}: damaged, and passed over: its format is 2, this version reads 1"]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
+    assert found(two)[1] == [
+        f"{path.parent}: damaged, and passed over: it was written in format 3; this version reads 1 to 2"
+    ]

@@ -10,7 +10,7 @@ from manyheads.training import device
 def test_auto_takes_bf16_where_the_processor_has_it(able, chosen, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     assert device.precision("auto") == chosen
-    assert device.fingerprint(device.precision("auto"))["precision"] == chosen
+    assert device.fingerprint(device.precision("auto")).precision == chosen
 
 
 @pytest.mark.parametrize("asked", ["fp32", "bf16"])

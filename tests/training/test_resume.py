@@ -13,7 +13,7 @@ from manyheads.core.problems import StudyError
 from manyheads.runner.progress import Progress
 from manyheads.runner.run_study import conduct
 from manyheads.training.run import run_once
-from manyheads.training.signals import Stopping
+from manyheads.training.signals import StopSignals
 
 STEPS = 12
 
@@ -35,7 +35,7 @@ def study_of(tmp_path, tiny):
 def killed_at(steps: set[int]):
     """A progress that kills, once, after each of these steps."""
 
-    def progress(done, _all, what):
+    def progress(_run, done, _all, what):
         if what == "training" and done in steps:
             steps.remove(done)
             raise Killed
@@ -48,29 +48,29 @@ ONE = "accumulating"
 
 @pytest.mark.parametrize("arm", [ONE, *(pytest.param(arm, marks=pytest.mark.slow) for arm in ARMS if arm != ONE)])
 def test_killed_and_taken_up_equals_uninterrupted(study_of, tmp_path, arm):
-    run, workshop = opened(study_of(arm))
-    record = run_once(run, workshop, tmp_path / "whole", lambda *_: None)
-    assert record["status"] == "finished", record["reason"]
+    run, inputs = opened(study_of(arm))
+    record = run_once(run, inputs, tmp_path / "whole", lambda *_: None)
+    assert record.status == "finished", record.reason
     torch.manual_seed(99)  # nothing may depend on the state of the process
     progress = killed_at({1, 5, 8, STEPS})
     for number in range(4):
         with pytest.raises(Killed):
-            run_once(run, workshop, tmp_path / "killed", progress)
+            run_once(run, inputs, tmp_path / "killed", progress)
         assert (tmp_path / "killed" / run.path / "checkpoint").is_dir() is (number > 0)
-    record = run_once(run, workshop, tmp_path / "killed", progress)
-    assert record["notes"] == [f"went on at step {STEPS - 2}"]
+    record = run_once(run, inputs, tmp_path / "killed", progress)
+    assert record.notes == [f"went on at step {STEPS - 2}"]
     assert contents(tmp_path / "killed" / run.path, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
     assert not (tmp_path / "killed" / run.path / "checkpoint").exists()
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_said(study_of, tmp_path):
-    run, workshop = opened(study_of())
-    run_once(run, workshop, tmp_path / "whole", lambda *_: None)
+    run, inputs = opened(study_of())
+    run_once(run, inputs, tmp_path / "whole", lambda *_: None)
     with pytest.raises(Killed):
-        run_once(run, workshop, tmp_path / "killed", killed_at({9}))
+        run_once(run, inputs, tmp_path / "killed", killed_at({9}))
     folder = tmp_path / "killed" / run.path
     (folder / "checkpoint" / "step-000000008" / "state.safetensors").write_bytes(b"?")
-    notes = run_once(run, workshop, tmp_path / "killed", lambda *_: None)["notes"]
+    notes = run_once(run, inputs, tmp_path / "killed", lambda *_: None).notes
     assert "step-000000008: damaged, and passed over: state.safetensors has 1 bytes" in notes[0]
     assert notes[1:] == ["went on at step 6"]
     assert contents(folder, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
@@ -79,51 +79,51 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(study_of, tmp_path):
 def test_a_signal_saves_and_stops_at_the_next_step(study_of, tmp_path):
     path = study_of().read_text().replace("{ steps = 2 }", "{ minutes = 99 }")
     (tmp_path / "study.toml").write_text(path)
-    run, workshop = opened(tmp_path / "study.toml")
+    run, inputs = opened(tmp_path / "study.toml")
 
-    def progress(done, _all, what):
+    def progress(_run, done, _all, what):
         if (done, what) == (5, "training"):
             os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        run_once(run, workshop, tmp_path / "out", progress)
+        run_once(run, inputs, tmp_path / "out", progress)
     assert signal.getsignal(signal.SIGTERM) is before
-    record = run_once(run, workshop, tmp_path / "out", lambda *_: None)
-    assert record["notes"] == ["went on at step 5"]
+    record = run_once(run, inputs, tmp_path / "out", lambda *_: None)
+    assert record.notes == ["went on at step 5"]
 
 
 def test_a_signal_while_scoring_costs_no_step_of_training(study_of, tmp_path):
-    run, workshop = opened(study_of("listening"))
-    run_once(run, workshop, tmp_path / "whole", lambda *_: None)
+    run, inputs = opened(study_of("listening"))
+    run_once(run, inputs, tmp_path / "whole", lambda *_: None)
     sent = []
 
-    def progress(done, _all, what):
+    def progress(_run, done, _all, what):
         if what == "scoring" and not sent:
             sent.append(done)
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt):
-        run_once(run, workshop, tmp_path / "out", progress)
-    record = run_once(run, workshop, tmp_path / "out", progress)
-    assert record["notes"] == [f"went on at step {STEPS}"] and sent == [STEPS]
+        run_once(run, inputs, tmp_path / "out", progress)
+    record = run_once(run, inputs, tmp_path / "out", progress)
+    assert record.notes == [f"went on at step {STEPS}"] and sent == [STEPS]
     assert contents(tmp_path / "out" / run.path, STEPS) == contents(tmp_path / "whole" / run.path, STEPS)
 
 
 @pytest.mark.usefixtures("hears_interrupts")
 def test_a_second_signal_stops_at_once():
-    with pytest.raises(KeyboardInterrupt), Stopping() as stopping:
+    with pytest.raises(KeyboardInterrupt), StopSignals() as stopping:
         os.kill(os.getpid(), signal.SIGINT)
-        assert stopping.asked
+        assert stopping.received
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("not stopped")
 
 
 def test_another_study_or_other_data_is_refused_field_by_field(study_of, tmp_path):
     path = study_of()
-    run, workshop = opened(path)
+    run, inputs = opened(path)
     with pytest.raises(Killed):
-        run_once(run, workshop, tmp_path / "out", killed_at({5}))
+        run_once(run, inputs, tmp_path / "out", killed_at({5}))
     path.write_text(path.read_text().replace("1e-3", "2e-3").replace("size = 40", "size = 50"))
     with pytest.raises(StudyError) as error, open(os.devnull, "w") as nowhere:
         conduct(path, tmp_path / "out", None, None, workers=0, fresh=False, progress=Progress(nowhere))
@@ -133,12 +133,12 @@ def test_another_study_or_other_data_is_refused_field_by_field(study_of, tmp_pat
 
 
 def test_another_machine_is_said(study_of, tmp_path, monkeypatch):
-    run, workshop = opened(study_of())
+    run, inputs = opened(study_of())
     with pytest.raises(Killed):
-        run_once(run, workshop, tmp_path / "out", killed_at({5}))
+        run_once(run, inputs, tmp_path / "out", killed_at({5}))
     threads = torch.get_num_threads()
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
-    notes = run_once(run, workshop, tmp_path / "out", lambda *_: None)["notes"]
+    notes = run_once(run, inputs, tmp_path / "out", lambda *_: None).notes
     assert notes == [
         "went on under another threads: the bits may differ from one run in one go", "went on at step 4"
     ]  # fmt: skip
@@ -147,8 +147,8 @@ def test_another_machine_is_said(study_of, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("arm", ["listening", "accumulating"])
 def test_killed_at_every_point_of_a_save_costs_only_time(study_of, tmp_path, monkeypatch, arm):
-    run, workshop = opened(study_of(arm))
-    run_once(run, workshop, tmp_path / "whole", lambda *_: None)
+    run, inputs = opened(study_of(arm))
+    run_once(run, inputs, tmp_path / "whole", lambda *_: None)
     whole = contents(tmp_path / "whole" / run.path, STEPS)
     # The third save is the first to remove an old checkpoint; the last of all ends comes after the fifth.
     wanted = [(point, 3) for point in POINTS] + [(point, 6) for point in ENDS]
@@ -164,10 +164,10 @@ def test_killed_at_every_point_of_a_save_costs_only_time(study_of, tmp_path, mon
         with monkeypatch.context() as patch:
             tripwires(patch.setattr, kill)
             with pytest.raises(Killed):
-                run_once(run, workshop, out, lambda *_: None)
+                run_once(run, inputs, out, lambda *_: None)
         assert reached == [point]
         if not (out / run.path / "record.json").is_file():
-            assert run_once(run, workshop, out, lambda *_: None)["status"] == "finished"
+            assert run_once(run, inputs, out, lambda *_: None).status == "finished"
         assert contents(out / run.path, STEPS) == whole, point
         shutil.rmtree(out)
     assert len(POINTS) >= 12

@@ -1,7 +1,6 @@
 """Files that are there whole or not at all, and what it means when a disk takes no more."""
 
 import errno
-import hashlib
 import os
 import re
 import secrets
@@ -9,7 +8,6 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from manyheads.core.problems import Problem, shown
 
@@ -40,13 +38,6 @@ def write_whole(path: Path, content: str | bytes) -> None:
             part.unlink()
         raise
     flush_folder(path.parent)
-
-
-def digest(path: Path) -> dict[str, Any]:
-    """A file's size and SHA-256, once it is on the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return {"size": os.fstat(file.fileno()).st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def links_below(folder: Path, places: Iterable[str]) -> list[Problem]:

@@ -48,6 +48,10 @@ class Table:
     dropped: Mapping[str, int] = field(default_factory=dict)
     warnings: Sequence[Problem] = ()
 
+    def present(self, *names: str) -> list[str]:
+        """Those of these columns that the split has."""
+        return [name for name in dict.fromkeys(names) if name in self.rows.column_names]
+
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
@@ -145,31 +149,6 @@ class HighlightedText:
     text: str
     start: int
     end: int
-
-
-@dataclass(slots=True)
-class StepRecord:
-    """What one update of the parameters did.
-
-    :param losses: Each trained task's loss, mean over its batch.
-    :param weights: The weight of each task, if the weighting has any to show.
-    :param examples: Examples of each task in this step.
-    :param tokens: Real (non-padding) tokens of each task in this step.
-    :param padding: Tokens computed beside the real ones.
-    :param flops: Floating-point operations of the encoder for the real tokens, forward and backward.
-    :param seconds: Wall time of the step.
-    :param learning_rate: Of the shared parameters, in this step.
-    """
-
-    step: int
-    losses: dict[str, float]
-    weights: dict[str, float]
-    examples: dict[str, int]
-    tokens: dict[str, int]
-    padding: int
-    flops: float
-    seconds: float
-    learning_rate: float
 
 
 def derived_seed(*parts: object) -> int:

@@ -31,7 +31,7 @@ def stored(head: Head, table: Table, tokenizer: Tokenizer) -> Examples:
 
 def read_columns(head: Head, table: Table) -> list[str]:
     """The columns that `encode` gets: those that the head declares, as far as the split has them, and the id."""
-    return [name for name in dict.fromkeys(("id", *head.columns, *head.optional)) if name in table.rows.column_names]
+    return table.present("id", *head.columns, *head.optional)
 
 
 def _chunks(head: Head, table: Table, tokenizer: Tokenizer) -> Iterator[list[Encoded]]:

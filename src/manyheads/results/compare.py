@@ -19,6 +19,7 @@ from manyheads.results.intervals import Spread, holm, resample, spread
 from manyheads.results.outline import ArmOutline, StudyOutline
 from manyheads.results.reader import RESULTS
 from manyheads.results.records import FINISHED, Record, cost, differences, predictions, read_answers, read_records
+from manyheads.results.run_record import DataSummary
 from manyheads.results.schema import (
     ArmResult,
     Comparison,
@@ -127,19 +128,19 @@ def write_results(out: Path, results: StudyResults) -> None:
 
 def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Scored | None:
     """None if no run of the task finished."""
-    runs = [run for run in found if run.status == FINISHED and task in run.content["scores"]]
+    runs = [run for run in found if run.status == FINISHED and task in run.result.scores]
     if not runs:
         return None
-    about = runs[0].content["metrics"][task]
+    about = runs[0].result.metrics[task]
     answers = [
-        read_answers(predictions(out, run.path, task), run.content.get("files", {}).get(f"predictions/{task}.jsonl"))
+        read_answers(predictions(out, run.path, task), run.result.files.get(f"predictions/{task}.jsonl"))
         for run in runs
     ]
     problems = differences(answers)
     if problems:
         raise StudyError(problems)
     measures: dict[tuple[str, str, int], Measure] = {}
-    for metric, kind in about["kinds"].items():
+    for metric, kind in about.kinds.items():
         for run, of_run in zip(runs, answers, strict=True):
             measures[metric, run.arm, run.seed] = Measure(kind, of_run.items.get(metric, np.empty((0, 1))))
     reasons = {key: reason for key, measure in measures.items() if (reason := undefined(measure))}
@@ -152,10 +153,10 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
     points, resampled = (
         resample(list(usable.values()), groups, resamples=resamples) if usable else ((), np.empty((0, 0)))
     )
-    headline = about["headline"]
+    headline = about.headline
     scores = dict.fromkeys(measures, math.nan) | dict(zip(usable, map(float, points), strict=True))
     return Scored(
-        task, headline, [headline, *(metric for metric in about["kinds"] if metric != headline)], len(answers[0].ids),
+        task, headline, [headline, *(metric for metric in about.kinds if metric != headline)], len(answers[0].ids),
         None if groups is None else int(groups.max()) + 1, scores, dict(zip(usable, resampled.T, strict=True)), reasons,
         _disagreements(task, runs, scores),
     )  # fmt: skip
@@ -164,8 +165,8 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
 def _disagreements(task: str, runs: Sequence[Record], scores: Mapping[tuple[str, str, int], float]) -> list[str]:
     texts = []
     for run in runs:
-        for metric in run.content["metrics"][task]["kinds"]:
-            value, own = run.content["scores"][task].get(metric), scores[metric, run.arm, run.seed]
+        for metric in run.result.metrics[task].kinds:
+            value, own = run.result.scores[task].get(metric), scores[metric, run.arm, run.seed]
             if (value is None) != math.isnan(own) or (value is not None and abs(value - own) > _AGREE):
                 texts.append(
                     f"{run.path}: {metric} is {value} by its record and {own} by its predictions; the latter is shown"
@@ -285,27 +286,27 @@ def _task_result(task: str, study: StudyOutline, of_task: Scored | None, found: 
             dropped=dict(planned.dropped),
             warnings=list(planned.warnings),
         )
-    runs = [run.content for run in found if run.status == FINISHED and task in run.content["data"]]
-    data = runs[0]["data"][task]
-    warnings = [str(warning) for run in runs for warning in run["data"][task].get("warnings", ())]
+    runs = [run.result for run in found if run.status == FINISHED and task in run.result.data]
+    data = runs[0].data[task]
+    warnings = [warning for run in runs for warning in run.data[task].warnings]
     return TaskResult(
         metric=of_task.headline,
         metrics=list(of_task.metrics),
-        dataset=planned.dataset or data.get("dataset"),
+        dataset=planned.dataset or data.dataset,
         head=planned.head,
-        split=runs[0]["metrics"][task]["split"],
+        split=runs[0].metrics[task].split,
         items=of_task.items,
         clusters=of_task.clusters,
-        train=data.get("train"),
-        truncated=data.get("truncated", 0),
-        dropped=data.get("dropped", {}),
+        train=data.train,
+        truncated=data.truncated,
+        dropped=data.dropped,
         warnings=_json(list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings]))),
     )
 
 
-def _out_of_reach(data: Mapping[str, Any]) -> list[str]:
+def _out_of_reach(data: DataSummary) -> list[str]:
     """A warning if no model could answer every question rightly, whatever it had learned."""
-    share = data.get("encoding", {}).get("reported", {}).get("answerable")
+    share = data.encoding.get("reported", {}).get("answerable")
     if not isinstance(share, float) or share >= 1:
         return []
     rest = "the gold answers of the others are longer than max_answer, or whole in no window"
@@ -332,7 +333,7 @@ def _arm_result(arm: ArmOutline, runs: Sequence[Record]) -> ArmResult:
 def _fingerprints(found: Sequence[Record]) -> list[dict[str, JsonValue]]:
     distinct = []
     for run in found:
-        fingerprint = run.content.get("fingerprint")
+        fingerprint = run.content.fingerprint.model_dump() if run.content else None
         if fingerprint and fingerprint not in distinct:
             distinct.append(fingerprint)
     return _json(distinct)

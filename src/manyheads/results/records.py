@@ -8,16 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import too_deep
-from manyheads.results import schema
 from manyheads.results.outline import StudyOutline
-from manyheads.results.schema import Status
+from manyheads.results.run_record import (
+    RECORD,
+    Cost,
+    FailedRecord,
+    FileDigest,
+    FinishedRecord,
+    FormatError,
+    RunRecord,
+    in_this_format,
+    model_of,
+)
+from manyheads.results.schema import Status, unlike
 
 FINISHED: Status = "finished"
 FAILED: Status = "failed"
 MISSING: Status = "missing"
+_AGAIN = "Remove the run's folder and run the study again."
+LATER = "Use the version that wrote it, or another --out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +40,7 @@ class Record:
     :param task: The task, in an arm that gives every task a model of its own; else None.
     :param path: Its folder, below the study's.
     :param reason: Why it has no result, in one line; None if it has one.
-    :param content: Its record.json; empty if there is none.
+    :param content: Its record.json; None if there is none, or a damaged one.
     """
 
     arm: str
@@ -36,7 +49,13 @@ class Record:
     path: str
     status: Status
     reason: str | None
-    content: Mapping[str, Any]
+    content: RunRecord | None
+
+    @property
+    def result(self) -> FinishedRecord:
+        """The record of a run whose status is `finished`."""
+        assert isinstance(self.content, FinishedRecord)
+        return self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +72,46 @@ class Answers:
 
 
 def read_records(out: Path, study: StudyOutline) -> list[Record]:
-    """Every planned run, arm by arm, whether it has a record or not."""
-    return [
-        _record(out, name, planned.seed, planned.task, planned.path)
-        for name, arm in study.arms.items()
-        for planned in arm.runs
-    ]
+    """Every planned run, arm by arm, whether it has a record or not.
+
+    :raises StudyError: If a later version wrote one of them, whose format is not known here.
+    """
+    found, problems = list[Record](), list[Problem]()
+    for name, arm in study.arms.items():
+        for planned in arm.runs:
+            try:
+                outcome = _outcome(out, planned.path)
+            except FormatError as error:
+                problems.append(Problem(str(out / planned.path / RECORD), str(error), "", LATER))
+            else:
+                found.append(Record(name, planned.seed, planned.task, planned.path, *outcome))
+    if problems:
+        raise StudyError(problems)
+    return found
 
 
-def _record(out: Path, arm: str, seed: int, task: str | None, path: str) -> Record:
-    def lost(status: Status, reason: str, content: Mapping[str, Any]) -> Record:
-        return Record(arm, seed, task, path, status, reason, content)
-
-    file = out / path / "record.json"
+def _outcome(out: Path, path: str) -> tuple[Status, str | None, RunRecord | None]:
+    """Status, reason and record of the run in a folder."""
+    file = out / path / RECORD
     if not file.is_file():
-        return lost(MISSING, "there is no record: the run was not started, or was stopped", {})
+        return MISSING, "there is no record: the run was not started, or was stopped", None
     try:
         content = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        return lost(FAILED, f"record.json cannot be read: {error}", {})
+        return FAILED, f"{RECORD} cannot be read: {error}", None
     if not isinstance(content, dict) or too_deep(content):
-        return lost(FAILED, "record.json is not a record", {})
-    if content.get("status") != FINISHED:
-        reason = content.get("reason")
-        return lost(FAILED, reason if isinstance(reason, str) and reason else "the record gives no reason", content)
-    if problem := next(schema.unlike(schema.Record, content, "record.json"), None):
-        return lost(FAILED, f"{problem} Was it changed?", {})
-    for scored in content["scores"]:
+        return FAILED, f"{RECORD} is not a record", None
+    content = in_this_format(content)
+    try:
+        record = model_of(content).model_validate(content)
+    except ValidationError:
+        return FAILED, f"{next(unlike(model_of(content), content, RECORD))} Was it changed?", None
+    if isinstance(record, FailedRecord):
+        return FAILED, record.reason, record
+    for scored in record.scores:
         if not predictions(out, path, scored).is_file():
-            return lost(FAILED, f"predictions/{scored}.jsonl is missing", content)
-    return Record(arm, seed, task, path, FINISHED, None, content)
+            return FAILED, f"predictions/{scored}.jsonl is missing", record
+    return FINISHED, None, record
 
 
 def predictions(out: Path, path: str, task: str) -> Path:
@@ -90,14 +119,14 @@ def predictions(out: Path, path: str, task: str) -> Path:
     return out / path / "predictions" / f"{task}.jsonl"
 
 
-def read_answers(path: Path, written: Mapping[str, Any] | None = None) -> Answers:
+def read_answers(path: Path, written: FileDigest | None = None) -> Answers:
     """Read a file of predictions.
 
-    :param written: Its `size` and `sha256` when it was written, as the run's record has them.
+    :param written: What was written, as the run's record has it.
     :raises StudyError: If it has changed since, or a line is not as `docs/outputs.md` has it.
     """
     data = path.read_bytes()
-    if written and (len(data), hashlib.sha256(data).hexdigest()) != (written.get("size"), written.get("sha256")):
+    if written and (len(data), hashlib.sha256(data).hexdigest()) != (written.size, written.sha256):
         raise StudyError([Problem(str(path), "has changed since the run wrote it", f"{len(data):,} bytes", _AGAIN)])
     ids: list[str] = []
     clusters: list[str] = []
@@ -128,9 +157,6 @@ def _name(value: Any) -> str:
     return value
 
 
-_AGAIN = "Remove the run's folder and run the study again."
-
-
 def differences(found: Sequence[Answers]) -> list[Problem]:
     """Why these files cannot be compared item by item: other ids, another order, other clusters."""
     problems = []
@@ -158,44 +184,45 @@ def cost(runs: Sequence[Record]) -> dict[str, Any]:
     seeds: dict[int, list[Record]] = {}
     for run in runs:
         seeds.setdefault(run.seed, []).append(run)
-    whole = [[run.content["cost"] for run in of_seed] for of_seed in seeds.values() if _all_finished(of_seed)]
-    return _mean([_of_seed(models) for models in whole]) if whole else {}
+    whole = [of_seed for of_seed in seeds.values() if all(run.status == FINISHED for run in of_seed)]
+    return _mean([_of_seed([run.result.cost for run in of_seed]).model_dump() for of_seed in whole])
 
 
-def _all_finished(runs: Sequence[Record]) -> bool:
-    return all(run.status == FINISHED for run in runs)
-
-
-def _of_seed(models: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _of_seed(models: Sequence[Cost]) -> Cost:
     """The costs of the models of one seed as one. Memory is the largest: they are trained one after another."""
-    steps = sum(model["steps"] for model in models)
-    total: dict[str, Any] = {"steps": steps, "parameters": sum(model["parameters"] for model in models)}
-    for key in ("examples", "epochs", "tokens", "seconds"):
-        total[key] = _sum([model[key] for model in models])
-    shares = [{task: share * model["steps"] for task, share in model["shares"].items()} for model in models]
-    total["shares"] = {task: part / steps if steps else 0.0 for task, part in _sum(shares).items()}
-    total["peak_memory"] = max(model["peak_memory"] for model in models)
-    training = [sum(model["tokens"].values()) / max(1e-9, model["tokens_per_second"]) for model in models]
-    busy = max(1e-9, sum(training))
-    total["tokens_per_second"] = sum(total["tokens"].values()) / busy
-    total |= {key: sum(model[key] for model in models) for key in ("padding", "flops")}
-    total["flops_per_second"] = total["flops"] / busy
-    total["peak_flops_per_second"] = sum(model["peak_flops_per_second"] for model in models) / len(models)
-    return total
+    steps = sum(model.steps for model in models)
+    shares = [{task: share * model.steps for task, share in model.shares.items()} for model in models]
+    tokens = _sum([model.tokens for model in models])
+    flops = sum(model.flops for model in models)
+    busy = max(1e-9, sum(sum(model.tokens.values()) / max(1e-9, model.tokens_per_second) for model in models))
+    return Cost(
+        steps=steps,
+        examples=_sum([model.examples for model in models]),
+        epochs=_sum([model.epochs for model in models]),
+        tokens=tokens,
+        shares={task: part / steps if steps else 0.0 for task, part in _sum(shares).items()},
+        seconds=_sum([model.seconds for model in models]),
+        parameters=sum(model.parameters for model in models),
+        peak_memory=max((model.peak_memory for model in models if model.peak_memory is not None), default=None),
+        tokens_per_second=sum(tokens.values()) / busy,
+        padding=sum(model.padding for model in models),
+        flops=flops,
+        flops_per_second=flops / busy,
+        peak_flops_per_second=sum(model.peak_flops_per_second for model in models) / len(models),
+    )
 
 
-def _sum(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    keys = {key: None for part in parts for key in part}
+def _sum(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    keys = dict.fromkeys(key for part in parts for key in part)
     return {key: sum(part.get(key, 0) for part in parts) for key in keys}
 
 
 def _mean(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    keys = {key: None for one in costs for key in one}
     mean: dict[str, Any] = {}
-    for key in keys:
+    for key in costs[0] if costs else ():
         values = [one[key] for one in costs]
         if isinstance(values[0], Mapping):
             mean[key] = {part: total / len(costs) for part, total in _sum(values).items()}
         else:
-            mean[key] = sum(values) / len(values)
+            mean[key] = None if None in values else sum(values) / len(values)
     return mean

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from manyheads.core.problems import Problem, shown
 from manyheads.core.strict_json import too_deep
-from manyheads.metrics.resampled import KINDS
 
 FORMAT = 2
 """Of results.json. Format 1 has no key `format`; `results.reader` translates it."""
@@ -28,7 +27,6 @@ RelativePath = Annotated[
 ]
 """A file or a folder inside the study's."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Kind = Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")]
 Verdict = Literal["helps", "hurts", "no difference", "cannot tell"]
 Models = Literal["one per task", "joint"]
 Status = Literal["finished", "failed", "missing"]
@@ -249,55 +247,6 @@ class StudyResults(_Part):
     def label(self, arm: str) -> str:
         """What people call an arm."""
         return self.arms[arm].label or arm
-
-
-class _RecordCost(_Part):
-    steps: Number
-    examples: dict[str, Number]
-    epochs: dict[str, Number]
-    tokens: dict[str, Number]
-    shares: dict[str, Number]
-    seconds: dict[str, Number]
-    parameters: Number
-    peak_memory: Number
-    tokens_per_second: Number
-    padding: Number
-    flops: Number
-    flops_per_second: Number
-    peak_flops_per_second: Number
-
-
-class _Scored(_Part):
-    headline: str
-    kinds: dict[str, Kind]
-    split: str | None
-
-
-class _Data(_Part):
-    dataset: str | None = None
-    train: Count | None = None
-    truncated: Count = 0
-    dropped: dict[str, Count] = {}
-    warnings: list[Any] = []
-
-
-class Record(_Part):
-    """record.json of a run that finished."""
-
-    settings: dict[str, Any]
-    scores: dict[Name, dict[str, Number | None]]
-    metrics: dict[str, _Scored]
-    data: dict[str, _Data]
-    cost: _RecordCost
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        for task in self.scores:
-            if task not in self.metrics or task not in self.data:
-                raise ValueError(f"the task {task} has scores, but no metrics or no data")
-            if self.metrics[task].headline not in self.metrics[task].kinds:
-                raise ValueError(f"the headline metric of {task} has no kind")
-        return self
 
 
 def unlike(shape: type[BaseModel], value: Any, where: str) -> Iterator[Problem]:

@@ -11,13 +11,14 @@ from manyheads import registry
 from manyheads.analyses import Analysis
 from manyheads.core.atomic_files import halted, halting, write_whole
 from manyheads.core.version import __version__
+from manyheads.data.tokenized import source_hash
 from manyheads.results import schema
+from manyheads.results.run_record import record_hash
 from manyheads.runner import analysis_inputs, analysis_sections
 from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.analysis_sections import failed_entry, section_entry
+from manyheads.study.methods import resolved_method
 from manyheads.study.spec import Choice
-from manyheads.training.run_files import mark
-from manyheads.training.workshop import resolved_method, source_hash
 
 FOLDER, FIGURES, KEPT = "analyses", "figures", "finding.json"
 _OURS = tuple(Path(module.__file__ or "") for module in (analysis_inputs, analysis_sections))
@@ -100,6 +101,6 @@ def _key(choice: Choice, runs: RunsOnDisk, code: Path | None) -> str:
         "method": resolved_method("analyses", choice, code),
         "source": source_hash(path, *_OURS),
         "results": runs.results.model_dump(mode="json", exclude=ignored),
-        "runs": {run.path: mark(runs.out / run.path) for run in runs.finished()},
+        "runs": {run.path: record_hash(runs.out / run.path) for run in runs.finished()},
     }
     return _sha256(json.dumps(parts, sort_keys=True, default=str).encode())

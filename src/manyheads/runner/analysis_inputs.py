@@ -44,7 +44,7 @@ class RunsOnDisk:
         self.out, self.study, self.results = out, study, results
         self._tasks, self._code = tasks, code
         self._finished = [
-            FinishedRun(one.arm, one.seed, tuple(one.content["data"]), one.path, one.content)
+            FinishedRun(one.arm, one.seed, tuple(one.result.data), one.path, one.result.model_dump())
             for one in records
             if one.status == FINISHED
         ]

@@ -1,129 +1,60 @@
-"""Where runs are executed: in processes of their own that divide the cores, or in this one."""
+"""Runs in processes of their own that divide the cores. Each reads the data once, then does one run after another."""
 
 import multiprocessing
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from manyheads.core.atomic_files import HaltedError
-from manyheads.core.problems import StudyError
-from manyheads.core.version import __version__
-from manyheads.runner.lock import Lock, holder
-from manyheads.runner.worker import Order, work
-from manyheads.study.steps import Run
-from manyheads.training.device import fingerprint, precision
-from manyheads.training.run import run_once, run_settings
-from manyheads.training.run_files import mark, read_record, write_record
-from manyheads.training.workshop import Workshop
+from manyheads.core.problems import Problem, StudyError
+from manyheads.results.run_record import FailedRecord, RunRecord
+from manyheads.runner.queue import AGAIN, RunQueue, WaitingRun
+from manyheads.study.spec import Study
+from manyheads.study.tasks import read_tasks
+from manyheads.training.device import use_threads
+from manyheads.training.inputs import StudyInputs
+from manyheads.training.run import Progress, record_lost, run_once
 
-LOCK = "lock"
 PATIENCE = 8.0
 """Seconds that all processes together may take to save their runs when they are told to stop."""
-AGAIN = 1.0
-"""Seconds until a run is tried again that another command has."""
 HUNG = 3600.0
 """Seconds without a sign of life after which a run is taken for hung."""
 READING = 1800.0
 """Seconds more for a process that is new: it reads all data first."""
-Report = Callable[[Run, int, int, str], None]
-"""Called with a run, the steps done, the steps in all, and what it is doing."""
-Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A run to be done.
-
-    :param seen: The `mark` of its folder when that was decided. With another one now, somebody else has done it.
-    """
-
-    run: Run
-    seen: str = ""
+# ---- In the first process --------------------------------------------------------------------------------------------
 
 
-def execute(
-    jobs: Sequence[Job], workshop: Workshop, out: Path, report: Report, *,
-    workers: int, hung_after: float = HUNG, say: Say = lambda _: None,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Execute runs, and yield their records in the order in which they end.
+def in_processes(
+    queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress, *, workers: int, hung_after: float = HUNG
+) -> Iterator[RunRecord]:
+    """Do the runs of a queue in processes, and yield their records in the order in which they end.
 
-    A run that fails never stops the others, nor does one whose process dies, or hangs. Other commands may do runs of
-    the same study meanwhile: each run is done by one of them, and by another if that one dies. Processes begin when
-    everything is tokenised, so that each finds it in the workshop's cache.
+    A run that fails never stops the others, nor does one whose process dies, or hangs. Processes begin when everything
+    is tokenised, so that each finds it in the cache.
 
-    :param workers: How many processes; with 0, everything happens in this one.
     :param hung_after: A process of which nothing is heard for so many seconds is ended, and its run has failed.
-    :param say: Told about runs that others have.
     :raises HaltedError: If the disk takes no more. Nothing is lost.
     :raises StudyError: If a process finds the data changed.
     """
-    queue = _Queue(jobs, out, say)
-    if workers == 0 or not jobs:
-        while job := queue.next():
-            record = claimed(job, workshop, out, lambda *done, run=job.run: report(run, *done))
-            if record is None:
-                queue.put_back(job)
-            else:
-                yield record
-        return
-    workshop.prepare([job.run for job in jobs])
-    with _Pool(workshop, out, min(workers, len(jobs))) as pool:
-        yield from pool.records(queue, report, hung_after)
-
-
-def claimed(job: Job, workshop: Workshop, out: Path, progress: Callable[[int, int, str], None]) -> dict | None:
-    """Do a run, or read its record if somebody else has done it since; None while somebody else is doing it."""
-    folder = out / job.run.path
-    folder.mkdir(parents=True, exist_ok=True)
-    with Lock(folder / LOCK) as lock:
-        if not lock.mine:
-            return None
-        if mark(folder) != job.seen:
-            return read_record(folder)
-        return run_once(job.run, workshop, out, progress)
-
-
-class _Queue:
-    """The runs that wait. One that another command has is tried again a little later."""
-
-    def __init__(self, jobs: Sequence[Job], out: Path, say: Say) -> None:
-        self.waiting: list[tuple[float, Job]] = [(0.0, job) for job in jobs]
-        self.out, self.say = out, say
-        self.told: set[str] = set()
-
-    def ready(self) -> Job | None:
-        """A run that may be tried now."""
-        for index, (when, job) in enumerate(self.waiting):
-            if when <= time.monotonic():
-                del self.waiting[index]
-                return job
-        return None
-
-    def next(self) -> Job | None:
-        """The next run, as soon as one may be tried; None if none is left."""
-        while self.waiting:
-            if job := self.ready():
-                return job
-            time.sleep(AGAIN / 10)
-        return None
-
-    def put_back(self, job: Job) -> None:
-        self.waiting.append((time.monotonic() + AGAIN, job))
-        if job.run.path not in self.told:
-            self.told.add(job.run.path)
-            self.say(f"{job.run.path}: left to {holder(self.out / job.run.path / LOCK)}")
+    inputs.prepare([one.run for _, one in queue.waiting])
+    with _Pool(inputs, out, min(workers, len(queue.waiting))) as pool:
+        yield from pool.records(queue, progress, hung_after)
 
 
 @dataclass
 class _Worker:
     process: Any
     pipe: Connection
-    job: Job | None = None
+    doing: WaitingRun | None = None
     heard: float = field(default_factory=time.monotonic)
     ready: bool = False
 
@@ -135,23 +66,27 @@ class _Worker:
 class _Pool:
     """Processes that do one run after another."""
 
-    def __init__(self, workshop: Workshop, out: Path, number: int) -> None:
-        self.workshop, self.out = workshop, out
-        self.order = Order(
-            workshop.study, {name: task.summary["hash"] for name, task in workshop.tasks.items()},
-            workshop.places.data, workshop.code, workshop.cache.folder, workshop.cache.writable, out,
+    def __init__(self, inputs: StudyInputs, out: Path, number: int) -> None:
+        self.inputs, self.out, self.number = inputs, out, number
+        self.settings = _WorkerSettings(
+            inputs.study,
+            {name: task.summary["hash"] for name, task in inputs.tasks.items()},
+            inputs.places.data,
+            inputs.code,
+            inputs.tokens.cache.folder,
+            inputs.tokens.cache.writable,
+            out,
             max(1, _cores() // number),
-        )  # fmt: skip
-        self.number = number
+        )
         self.workers: list[_Worker] = []
 
-    def __enter__(self) -> "_Pool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Those that are in a run are told to save it; the others end by themselves."""
         for worker in self.workers:
-            if worker.job is None:
+            if worker.doing is None:
                 with suppress(OSError):
                     worker.pipe.send(None)
             else:
@@ -165,19 +100,21 @@ class _Pool:
                 worker.process.kill()
                 worker.process.join()
 
-    def records(self, queue: _Queue, report: Report, hung_after: float) -> Iterator[dict[str, Any]]:
+    def records(self, queue: RunQueue, progress: Progress, hung_after: float) -> Iterator[RunRecord]:
         """Give out all runs, and yield each one's record."""
-        while queue.waiting or any(worker.job for worker in self.workers):
-            while (free := self._free()) and (job := queue.ready()):
-                self._give(free, job)
-            busy = [worker for worker in self.workers if worker.job]
+        while queue.waiting or any(worker.doing for worker in self.workers):
+            while (free := self._free()) and (one := queue.ready()):
+                free.doing, free.heard = one, time.monotonic()
+                with suppress(OSError):  # it is dead, as will be heard
+                    free.pipe.send(one)
+            busy = [worker for worker in self.workers if worker.doing]
             if not busy:
                 time.sleep(AGAIN / 10)
                 continue
             heard = wait([worker.pipe for worker in busy], timeout=AGAIN)
             for worker in busy:
                 if worker.pipe in heard:
-                    record = self._answer(worker, queue, report)
+                    record = self._answer(worker, queue, progress)
                 elif worker.silent() > hung_after:
                     worker.process.kill()
                     record = self._lost(worker, queue, f"nothing was heard of it for {hung_after / 60:g} minutes")
@@ -189,26 +126,21 @@ class _Pool:
     def _free(self) -> _Worker | None:
         """A process without a run, a new one if there may be one more."""
         for worker in self.workers:
-            if worker.job is None:
+            if worker.doing is None:
                 return worker
         if len(self.workers) == self.number:
             return None
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, self.order, claimed), daemon=True)
+        process = context.Process(target=_work, args=(theirs, self.settings), daemon=True)
         process.start()
         theirs.close()
         self.workers.append(_Worker(process, ours))
         return self.workers[-1]
 
-    def _give(self, worker: _Worker, job: Job) -> None:
-        worker.job, worker.heard = job, time.monotonic()
-        with suppress(OSError):  # it is dead, as will be heard
-            worker.pipe.send(job)
-
-    def _answer(self, worker: _Worker, queue: _Queue, report: Report) -> dict[str, Any] | None:
+    def _answer(self, worker: _Worker, queue: RunQueue, progress: Progress) -> RunRecord | None:
         """Hear what a process has to say: the record of its run, or None."""
-        assert worker.job is not None
+        assert worker.doing is not None
         try:
             kind, content = worker.pipe.recv()
         except (EOFError, OSError):
@@ -220,41 +152,100 @@ class _Pool:
         if kind == "ready":
             return None
         if kind == "progress":
-            report(worker.job.run, *content)
+            progress(worker.doing.run, *content)
             return None
-        job, worker.job = worker.job, None
+        one, worker.doing = worker.doing, None
         if kind == "halted":
             raise HaltedError(content)
         if kind == "refused":
             raise StudyError(content)
         if kind == "busy":
-            queue.put_back(job)
+            queue.put_back(one)
         return content
 
-    def _lost(self, worker: _Worker, queue: _Queue, reason: str) -> dict[str, Any] | None:
-        """Leave the record of a run whose process ended without a word, unless another command has it already."""
+    def _lost(self, worker: _Worker, queue: RunQueue, reason: str) -> FailedRecord | None:
+        """Leave the record of a run whose process is dead, unless another command has it already."""
         worker.process.join()
         worker.pipe.close()
         self.workers.remove(worker)
-        job = worker.job
-        assert job is not None
-        folder = self.out / job.run.path
-        folder.mkdir(parents=True, exist_ok=True)
-        with Lock(folder / LOCK) as lock:
-            if not lock.mine or mark(folder) != job.seen:
-                queue.put_back(job)
-                return None
-            run = job.run
-            record = {
-                "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
-                "settings": run_settings(run, self.workshop),
-                "fingerprint": fingerprint(precision(run.arm.training.precision)),
-                "status": "failed", "reason": reason,
-            }  # fmt: skip
-            write_record(folder, record)
+        assert worker.doing is not None
+        record = record_lost(worker.doing.run, self.inputs, self.out, reason, seen=worker.doing.seen)
+        if record is None:
+            queue.put_back(worker.doing)
         return record
 
 
 def _cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# ---- In the others ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerSettings:
+    """What a process is given when it begins.
+
+    :param hashes: Of each task's data, which must not change while a study is trained.
+    :param cache: The folder of the token cache, if there is one; `writable` if it can be written to.
+    :param out: The study's folder.
+    :param threads: For everything that brings its own.
+    """
+
+    study: Study
+    hashes: Mapping[str, str]
+    data: Path | None
+    code: Path | None
+    cache: Path | None
+    writable: bool
+    out: Path
+    threads: int
+
+
+def _work(pipe: Connection, settings: _WorkerSettings) -> None:
+    """Do runs until the pipe says None or breaks.
+
+    Says ("ready", None) once, then ("progress", …), ("done", record), ("busy", None) for a run that another command
+    has, ("halted", why) if the disk takes no more, and ("refused", problems) if the data is not as it was.
+    """
+    # An interrupt goes to every process of a terminal; ours ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    use_threads(settings.threads)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        try:
+            inputs = _inputs(settings)
+        except StudyError as error:
+            pipe.send(("refused", error.problems))
+            return
+        pipe.send(("ready", None))
+        while (one := pipe.recv()) is not None:
+            try:
+                record = run_once(
+                    one.run, inputs, settings.out, lambda _, *done: pipe.send(("progress", done)), seen=one.seen
+                )
+                pipe.send(("busy", None) if record is None else ("done", record))
+            except HaltedError as error:
+                pipe.send(("halted", str(error)))
+                return
+
+
+def _end_with_parent() -> None:
+    """A command that is killed leaves nobody behind who holds its runs; checkpoints are whole at any time."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _inputs(settings: _WorkerSettings) -> StudyInputs:
+    tasks = read_tasks(settings.study, settings.data, settings.code)
+    changed = [name for name, task in tasks.items() if task.summary["hash"] != settings.hashes[name]]
+    if changed:
+        what = "the data has changed since the command began"
+        raise StudyError([Problem(f"tasks.{name}", what, "", "Run the study again.") for name in changed])
+    inputs = StudyInputs(settings.study, tasks, settings.data, settings.code, cache=settings.cache)
+    inputs.tokens.cache.writable = settings.writable  # what could not be written need not be tried again
+    return inputs

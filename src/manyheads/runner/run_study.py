@@ -1,39 +1,49 @@
 """A whole study: check, plan, execute what is not done yet, compare, present."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from manyheads.core.atomic_files import links_below, room, write_whole
+from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError
 from manyheads.data.token_cache import default_folder
 from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
 from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline, TaskOutline
 from manyheads.results.records import read_records
+from manyheads.results.run_record import FailedRecord, RunRecord
 from manyheads.results.schema import StudyResults, Sweep
 from manyheads.runner.analyses import FIGURES, FOLDER, analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
-from manyheads.runner.lock import Lock
-from manyheads.runner.pool import HUNG, LOCK, execute
+from manyheads.runner.pool import HUNG, in_processes
 from manyheads.runner.progress import Progress
-from manyheads.runner.status import state_of
+from manyheads.runner.queue import RunQueue
+from manyheads.runner.status import study_status
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Study
 from manyheads.study.steps import Run, runs
 from manyheads.study.tasks import TaskData, read_tasks
 from manyheads.training import checkpoint
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.model import build_model
 from manyheads.training.resume import clear
-from manyheads.training.run import specification
-from manyheads.training.workshop import Workshop
+from manyheads.training.run import LOCK, run_once, specification
 
 
 def conduct(
-    path: Path, out: Path | None, data: Path | None, code: Path | None, *,
-    workers: int, fresh: bool, progress: Progress, retry_failed: bool = False, hung_after: float = HUNG,
-) -> tuple[StudyResults, Path]:  # fmt: skip
+    path: Path,
+    out: Path | None,
+    data: Path | None,
+    code: Path | None,
+    *,
+    workers: int,
+    fresh: bool,
+    progress: Progress,
+    retry_failed: bool = False,
+    hung_after: float = HUNG,
+) -> tuple[StudyResults, Path]:
     """Run a study to its end. Several commands may do so at once; they share the work.
 
     :param workers: How many processes do runs; with 0, this one does.
@@ -48,29 +58,34 @@ def conduct(
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
-    workshop = Workshop(study, tasks, data, code, folder=default_folder(), say=progress.say)
+    inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
     outline = study_outline(study, tasks)
-    state = state_of(workshop, out, outline)
-    for run in state.finished:
+    status = study_status(inputs, out, outline)
+    for run in status.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
-    jobs = state.jobs(retry_failed)
-    needed = _check_models(workshop, [job.run for job in jobs], workers, progress.say)
+    waiting = status.to_do(retry_failed)
+    to_do = [one.run for one in waiting]
+    needed = _check_models(inputs, to_do, workers, progress.say)
     _open_folder(out, study, needed)
-    progress.say(f"{len(runs(study))} runs in {out}: {state.counts(retry_failed)}")
-    for line in state.damaged:
+    progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
+    for line in status.damaged:
         progress.say(line)
-    if jobs:
-        workshop.prepare([job.run for job in jobs], progress.prepare)
-        progress.say(workshop.prepared())
-    progress.expect(sum(len(workshop.layout(job.run).steps) for job in jobs))
-    done = execute(jobs, workshop, out, progress.report, workers=workers, hung_after=hung_after, say=progress.say)
+    if waiting:
+        inputs.prepare(to_do, progress.prepare)
+        progress.say(inputs.tokens.told())
+    progress.expect(sum(len(inputs.layout(run).steps) for run in to_do))
+    queue = RunQueue(waiting, out, progress.say)
+    if workers and waiting:
+        done = in_processes(queue, inputs, out, progress.report, workers=workers, hung_after=hung_after)
+    else:
+        done = _in_this_process(queue, inputs, out, progress)
     for record in done:
-        for note in record.get("notes", []):
-            progress.say(f"{record['arm']}/{record['seed']}: {note}")
-        if record["status"] == "failed":
-            progress.say(f"{record['arm']}/{record['seed']}: failed: {record['reason']}")
-    with Lock(out / LOCK, wait=True):
-        state_of(workshop, out, outline)  # runs of other commands are of this study too
+        for note in record.notes:
+            progress.say(f"{record.arm}/{record.seed}: {note}")
+        if isinstance(record, FailedRecord):
+            progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+    with locked(out / LOCK, wait=True):
+        study_status(inputs, out, outline)  # runs of other commands are of this study too
         progress.say("comparing")
         results = compare(out, outline)
         if study.analyses:
@@ -81,6 +96,17 @@ def conduct(
             write_results(out, results)
         present(results, out)
     return results, out
+
+
+def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress) -> Iterator[RunRecord]:
+    """Do the runs of a queue one after another. Other commands may do runs of the same study meanwhile: each run is
+    done by one of them, and by another if that one dies."""
+    while one := queue.next():
+        record = run_once(one.run, inputs, out, progress.report, seen=one.seen)
+        if record is None:
+            queue.put_back(one)
+        else:
+            yield record
 
 
 def present(results: StudyResults, out: Path) -> None:
@@ -136,7 +162,7 @@ def _open_folder(out: Path, study: Study, needed: int) -> None:
         raise StudyError([Problem(str(out), what, f"{free:,} that are free", "Make room, or choose another --out.")])
 
 
-def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int, say: Callable[[str], None]) -> int:
+def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: Callable[[str], None]) -> int:
     """Build every kind of model once, so that an encoder that is not there is known before anything is trained.
 
     :param say: Called once with each line that encoders have for the user.
@@ -147,14 +173,14 @@ def _check_models(workshop: Workshop, todo: Sequence[Run], workers: int, say: Ca
     notes: set[str] = set()
     kinds, sizes, models = {}, {}, 0
     for run in todo:
-        plain = specification(run, {task: workshop.tasks[task] for task in run.tasks})
+        plain = specification(run, inputs.tasks)
         kind = json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])])
         if kind not in kinds:
             kinds[kind] = (run, plain)
             try:
-                learned = workshop.learned(run.arm.encoder)
-                model = build_model(plain, workshop.places, seed=0, code=workshop.code, learned=learned)
-                workshop.know(run.arm.encoder, model.tokenizer)
+                learned = inputs.encoders.learned(run.arm.encoder)
+                model = build_model(plain, inputs.places, seed=0, code=inputs.code, learned=learned)
+                inputs.encoders.keep_tokenizer(run.arm.encoder, model.tokenizer)
                 notes |= {f"encoder: {note}" for encoder in model.sharing.encoders() for note in encoder.notes}
                 sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
             except StudyError as error:

@@ -1,5 +1,6 @@
 """A study as frozen dataclasses, and what may be set in one. `parser.py` makes it from a file."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from manyheads.core.settings import BelowOne, NotNegative, NotNegativeInt, Positive, PositiveInt, Settings, unfit
-from manyheads.core.values import Places
+from manyheads.core.values import Options, Places
 
 ALONE = "one per task"
 UNSCORED = "none"
@@ -221,7 +222,12 @@ class Choice:
     """A member of a family and what the study sets of it."""
 
     name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Options = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """A text that is the same for two choices of the same method with the same settings, and for no others."""
+        return json.dumps([self.name, dict(self.settings)], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +295,7 @@ class Study:
     tasks: Mapping[str, Task]
     arms: Mapping[str, Arm]
     path: Path
-    settings: Mapping[str, Any]
+    settings: Options
     text: str
     analyses: tuple[Choice, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Everything a run needs to go on as if nothing had happened: tensors as safetensors, the rest as JSON, no pickle.
+"""Checkpoints as files: tensors as safetensors, the rest as JSON, no pickle. `resume.py` says what is in them.
 
 A checkpoint is a folder `step-<n>` with a manifest of every file's size and SHA-256. It is written under another name,
 flushed to the disk, and renamed; so it is there whole or not at all, and a file that was damaged later is noticed.
@@ -8,26 +8,22 @@ import errno
 import hashlib
 import json
 import os
-import random
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn, optim
+from torch import Tensor
 
 from manyheads.core.atomic_files import FULL, flush_folder, room
-from manyheads.core.problems import shown
 from manyheads.core.strict_json import too_deep
+from manyheads.results.run_record import FORMAT, FileDigest, FormatError, known_format
 
-FORMAT = 1
 TENSORS, VALUES, LOG, MANIFEST = "state.safetensors", "state.json", "metrics.jsonl", "manifest.json"
 KEPT = 2
 """How many valid checkpoints stay: the newest, and the one before, in case a disk damages the newest."""
@@ -48,56 +44,18 @@ class Checkpoint:
 
     step: int
     tensors: Mapping[str, Tensor]
-    values: Mapping[str, Any]
+    values: Mapping[str, JsonValue]
     log: bytes
 
 
-def state_of(model: nn.Module, weighting: nn.Module, optimizer: optim.Optimizer) -> tuple[dict[str, Tensor], dict]:
-    """All that training changes, as tensors and plain values; the generators of random numbers too, for methods that
-    draw from them, though the loop itself seeds every step anew."""
-    state = optimizer.state_dict()
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"weighting.{name}": tensor for name, tensor in weighting.state_dict().items()}
-    tensors["random.torch"] = torch.get_rng_state()
-    plain: dict[str, dict[str, Any]] = {}
-    for index, of_parameter in state["state"].items():
-        for name, value in of_parameter.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{name}"] = value
-            else:
-                plain.setdefault(str(index), {})[name] = value
-    numpy_state = np.random.get_state(legacy=False)
-    numpy_state["state"]["key"] = numpy_state["state"]["key"].tolist()
-    version, internal, gauss = random.getstate()
-    values = {"optimizer": {"groups": state["param_groups"], "plain": plain}}
-    return tensors, values | {"random": {"python": [version, list(internal), gauss], "numpy": numpy_state}}
+class Manifest(BaseModel):
+    """manifest.json: what a checkpoint's other files were when they were written."""
 
+    model_config = ConfigDict(strict=True)
 
-def restore(checkpoint: Checkpoint, model: nn.Module, weighting: nn.Module, optimizer: optim.Optimizer) -> None:
-    """Put everything back where `state_of` found it.
-
-    :raises RuntimeError: If the checkpoint is of another model.
-    """
-    parts: dict[str, dict[str, Any]] = {"model": {}, "weighting": {}, "optimizer": {}}
-    for name, tensor in checkpoint.tensors.items():
-        part, _, rest = name.partition(".")
-        if part in parts:
-            parts[part][rest] = tensor
-    model.load_state_dict(parts["model"])
-    weighting.load_state_dict(parts["weighting"])
-    given = checkpoint.values["optimizer"]
-    state: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in given["plain"].items()}
-    for name, tensor in parts["optimizer"].items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = tensor
-    groups = [{**group, "betas": tuple(group["betas"])} if "betas" in group else group for group in given["groups"]]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-    version, internal, gauss = checkpoint.values["random"]["python"]
-    random.setstate((version, tuple(internal), gauss))
-    numpy_state = checkpoint.values["random"]["numpy"]
-    key = np.array(numpy_state["state"]["key"], np.uint32)
-    np.random.set_state({**numpy_state, "state": {**numpy_state["state"], "key": key}})
-    torch.set_rng_state(checkpoint.tensors["random.torch"])
+    format: int
+    step: int
+    files: dict[str, FileDigest]
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
@@ -111,12 +69,8 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         VALUES: json.dumps(checkpoint.values, ensure_ascii=True).encode(),
         LOG: checkpoint.log,
     }
-    manifest = {
-        "format": FORMAT,
-        "step": checkpoint.step,
-        "files": {name: {"size": len(content), "sha256": _hash(content)} for name, content in files.items()},
-    }
-    files[MANIFEST] = json.dumps(manifest, indent=1).encode()
+    digests = {name: _digest(content) for name, content in files.items()}
+    files[MANIFEST] = Manifest(format=FORMAT, step=checkpoint.step, files=digests).model_dump_json(indent=1).encode()
     try:
         part.mkdir(parents=True)
         for name, content in files.items():
@@ -146,7 +100,7 @@ def newest(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
     return None
 
 
-def peek(folder: Path) -> dict[str, Any]:
+def newest_values(folder: Path) -> dict[str, JsonValue]:
     """The values of the newest checkpoint, whole or not; empty if there is none that can be read."""
     for step in sorted(_steps(folder), reverse=True):
         with suppress(OSError, ValueError, RecursionError):
@@ -166,29 +120,30 @@ def _path(folder: Path, step: int) -> Path:
 def _read(path: Path) -> Checkpoint | str:
     """A checkpoint, or what is wrong with it."""
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        if manifest["format"] != FORMAT:
-            return f"its format is {shown(manifest['format'])}, this version reads {FORMAT}"
-        contents = {}
+        content = _table((path / MANIFEST).read_bytes())
+        known_format(content)
+        manifest, contents = Manifest.model_validate(content), dict[str, bytes]()
         for name in (TENSORS, VALUES, LOG):
-            content = (path / name).read_bytes()
-            wanted = manifest["files"][name]
-            if len(content) != wanted["size"]:
-                return f"{name} has {len(content)} bytes and should have {shown(wanted['size'])}"
-            if _hash(content) != wanted["sha256"]:
+            contents[name] = (path / name).read_bytes()
+            found, wanted = _digest(contents[name]), manifest.files[name]
+            if found.size != wanted.size:
+                return f"{name} has {found.size} bytes and should have {wanted.size}"
+            if found != wanted:
                 return f"{name} does not have the SHA-256 of its manifest"
-            contents[name] = content
-        step = manifest["step"]
-        if type(step) is not int or _path(path.parent, step) != path:
-            return f"it is of step {shown(step)}"
-        return Checkpoint(step, load(contents[TENSORS]), _table(contents[VALUES]), contents[LOG])
+        if _path(path.parent, manifest.step) != path:
+            return f"it is of step {manifest.step}"
+        return Checkpoint(manifest.step, load(contents[TENSORS]), _table(contents[VALUES]), contents[LOG])
     except OSError as error:
         return f"{Path(str(error.filename)).name}: {error.strerror}"
+    except FormatError as error:
+        return f"it {error}"
+    except ValidationError:
+        return f"{MANIFEST} is not a manifest"
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
 
 
-def _table(content: bytes) -> dict[str, Any]:
+def _table(content: bytes) -> dict[str, JsonValue]:
     value = json.loads(content)
     if not isinstance(value, dict) or too_deep(value):
         raise ValueError("no table of values")
@@ -208,8 +163,8 @@ def _tidy(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _digest(content: bytes) -> FileDigest:
+    return FileDigest(size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def _write(path: Path, content: bytes) -> None:

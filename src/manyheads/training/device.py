@@ -8,30 +8,29 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+import pyarrow
 import torch
 from torch.nn.functional import linear
 
 from manyheads.core.matmul import faster_by_onednn, product
 from manyheads.core.plain import plain
+from manyheads.results.run_record import Fingerprint
 
 
-def fingerprint(precision: str) -> dict[str, Any]:
-    """What else the bits depend on. Two runs with the same settings and fingerprint are the same run, bit for bit."""
+def fingerprint(precision: str) -> Fingerprint:
+    """What the bits of a run depend on beside its settings, here and now."""
     packages = ("torch", "transformers", "tokenizers", "datasets", "numpy")
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in packages},
-        },
-        "threads": torch.get_num_threads(),
-        "device": "cpu",
-        "precision": precision,
-        "processor": _processor(),
-        "cores": os.cpu_count(),
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return Fingerprint(
+        versions={"python": platform.python_version(), **versions},
+        threads=torch.get_num_threads(),
+        device="cpu",
+        precision=precision,
+        processor=_processor(),
+        cores=os.cpu_count(),
         **({"plain": True} if plain() else {}),
-    }
+    )
 
 
 def _processor() -> str:
@@ -73,6 +72,15 @@ def _peak_flops(precision: str, _threads: int, seconds: float) -> float:
             multiply(one, other)
             count += 1
         return 2.0 * 4096 * 384 * 1536 * count / (time.perf_counter() - began)
+
+
+def use_threads(number: int) -> None:
+    """So many threads for everything that brings its own: torch, Arrow, and the tokenizers (written in Rust)."""
+    torch.set_num_threads(number)
+    pyarrow.set_cpu_count(number)
+    # Read when the first text is tokenised, which in a new process is after this.
+    os.environ["RAYON_NUM_THREADS"] = str(number)
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if number > 1 else "false"
 
 
 def keep_freed_memory() -> None:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn, optim
 
 from manyheads.core.tensors import Batch
-from manyheads.core.values import StepRecord, derived_seed
+from manyheads.core.values import derived_seed
 from manyheads.data.batches import TrainingData, parts
+from manyheads.results.run_record import StepRecord
 from manyheads.study.spec import TrainingSettings
 from manyheads.study.steps import Layout
 from manyheads.training.model import MultiTaskModel

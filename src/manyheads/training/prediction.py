@@ -21,9 +21,12 @@ def _silent() -> None:
 
 
 def predict(
-    model: MultiTaskModel, examples: Mapping[str, Sequence[Encoded]], precision: str = "fp32", tokens: int = TOKENS,
+    model: MultiTaskModel,
+    examples: Mapping[str, Sequence[Encoded]],
+    precision: str = "fp32",
+    tokens: int = TOKENS,
     alive: Callable[[], None] = _silent,
-) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+) -> dict[str, list[dict[str, Any]]]:
     """Each task's answers, in the order of its examples.
 
     Examples of several tasks that are the same sequences (several heads over the same texts) share one encoder pass.

@@ -1,11 +1,10 @@
-"""One run from top to bottom: data, model, training, scores, record. A study is many of them."""
+"""One run from top to bottom: settings, data, model, training, scores, record. A study is many of them."""
 
 import json
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,27 @@ from typing import Any
 import numpy as np
 
 from manyheads import registry
-from manyheads.core.atomic_files import digest, halted, halting
+from manyheads.core.atomic_files import halted, halting
 from manyheads.core.encoder_info import unread
-from manyheads.core.values import StepRecord
+from manyheads.core.lock import locked
 from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
-from manyheads.study.spec import Choice
+from manyheads.results.run_record import (
+    Cost,
+    DataSummary,
+    FailedRecord,
+    FinishedRecord,
+    Identity,
+    RunRecord,
+    RunSettings,
+    StepRecord,
+    TaskMetrics,
+    read_record,
+    record_hash,
+    write_record,
+)
+from manyheads.study.methods import resolved_method
+from manyheads.study.spec import Choice, TrainingSettings
 from manyheads.study.steps import Layout, Run, batch_sizes
 from manyheads.study.tasks import Gold, TaskData
 from manyheads.training.device import (
@@ -29,219 +43,270 @@ from manyheads.training.device import (
     peak_memory,
     precision,
 )
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import NotFiniteError, train
 from manyheads.training.model import MultiTaskModel, build_model
 from manyheads.training.optimizer import optimizer_for
 from manyheads.training.prediction import predict, scores
 from manyheads.training.resume import Resume, clear
-from manyheads.training.run_files import METRICS, write_card, write_predictions, write_record
-from manyheads.training.signals import Stopping
-from manyheads.training.workshop import Workshop, resolved_method
+from manyheads.training.run_files import digest, write_card, write_predictions
+from manyheads.training.signals import StopSignals
 
+LOCK = "lock"
+"""In a run's folder, held by the command that does the run."""
 SHOWN = 20
 """So many ids of a batch are in a message."""
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[Run, int, int, str], None]
+"""Called with a run, the steps done, the steps in all, and what it is doing."""
 
 
-def run_once(run: Run, workshop: Workshop, out: Path, progress: Progress) -> dict[str, Any]:
-    """Train and score one run, and leave its record behind.
+def run_once(run: Run, inputs: StudyInputs, out: Path, progress: Progress, *, seen: str = "") -> RunRecord | None:
+    """Train and score one run, and leave its record behind; or read the record, if somebody else has done it since.
 
     A run that fails leaves a record that says why; the study goes on. Its last checkpoint stays.
 
+    :param seen: The `record_hash` of the run's folder when it was decided to do it.
+    :returns: None while somebody else is doing it.
     :raises HaltedError: If the disk takes no more, which no other run would escape.
     """
     folder = out / run.path
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK) as free:
+        if not free:
+            return None
+        if record_hash(folder) != seen:
+            return read_record(folder)
+        record = _record(run, inputs, folder, progress)
+        write_record(folder, record)
+        if isinstance(record, FinishedRecord):
+            clear(folder)
+        return record
+
+
+def record_lost(run: Run, inputs: StudyInputs, out: Path, reason: str, *, seen: str) -> FailedRecord | None:
+    """Leave the record of a run whose process ended without a word; None if somebody else has done it, or is at it."""
+    folder = out / run.path
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK) as free:
+        if not free or record_hash(folder) != seen:
+            return None
+        record = FailedRecord(**_header(run, identity_now(run, inputs)), reason=reason)
+        write_record(folder, record)
+        return record
+
+
+def identity_now(run: Run, inputs: StudyInputs) -> Identity:
+    """What a run is, as the study, its data and this machine have it now."""
+    return Identity(
+        version=__version__,
+        settings=run_settings(run, inputs),
+        fingerprint=fingerprint(precision(run.arm.training.precision)),
+        data={task: inputs.tasks[task].summary["hash"] for task in run.tasks},
+    )
+
+
+def _header(run: Run, identity: Identity) -> dict[str, Any]:
+    header = {"arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": identity.version}
+    return header | {"settings": identity.settings, "fingerprint": identity.fingerprint}
+
+
+def _record(run: Run, inputs: StudyInputs, folder: Path, progress: Progress) -> RunRecord:
     forget_peak_memory()
     keep_freed_memory()
-    record = {
-        "arm": run.arm.name, "seed": run.seed, "tasks": list(run.tasks), "version": __version__,
-        "settings": run_settings(run, workshop), "fingerprint": fingerprint(precision(run.arm.training.precision)),
-    }  # fmt: skip
-    identity = {key: record[key] for key in ("version", "settings", "fingerprint")}
-    identity["data"] = {task: workshop.tasks[task].summary["hash"] for task in run.tasks}
-    resume = Resume(folder, folder / METRICS, identity, run.arm.training.checkpoint)
+    identity = identity_now(run, inputs)
+    header = _header(run, identity)
+    resume = Resume(folder, identity, run.arm.training.checkpoint)
+    settings = run.arm.training.model_copy(update={"precision": identity.fingerprint.precision})
     try:
-        record |= {"status": "finished", **_trained_and_scored(run, workshop, folder, resume, progress)}
+        result = _RunInProgress(run, inputs, folder, settings, resume, partial(progress, run)).result()
+        return FinishedRecord(**header, notes=resume.notes, **result)
     except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # with a broken pipe nobody is left to tell
         raise
     except BaseException as error:  # what fails in a library written in Rust is no Exception
         if number := halting(error):
             raise halted(error, number, folder) from error
-        record |= {"status": "failed", "reason": _reason(error, workshop), "traceback": traceback.format_exc()}
-    record["notes"] = resume.notes
-    write_record(folder, record)
-    if record["status"] == "finished":
-        clear(folder)
-    return record
+        reason = _reason(error, inputs.tasks)
+        return FailedRecord(**header, notes=resume.notes, reason=reason, traceback=traceback.format_exc())
 
 
-def _reason(error: BaseException, workshop: Workshop) -> str:
+def _reason(error: BaseException, tasks: Mapping[str, TaskData]) -> str:
     """Why a run failed, in one line; for a loss that is no number with the examples that it was computed on."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if not isinstance(error, NotFiniteError):
         return reason
     held = []
     for task, rows in error.rows.items():
-        ids = [str(name) for name in workshop.tasks[task].train.rows.select(sorted(rows))["id"]]
+        ids = [str(name) for name in tasks[task].train.rows.select(sorted(rows))["id"]]
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         held.append(f"of {task} {', '.join(ids[:SHOWN])}{more}")
     return f"{reason}; the batch held the examples {'; '.join(held)}"
 
 
-def _trained_and_scored(
-    run: Run, workshop: Workshop, folder: Path, resume: Resume, progress: Progress
-) -> dict[str, Any]:
-    seconds: dict[str, float] = {}
-    began = time.perf_counter()
-    tasks = {task: workshop.tasks[task] for task in run.tasks}
-    learned = workshop.learned(run.arm.encoder)
-    model = build_model(
-        specification(run, tasks), workshop.places, seed=run.seed, code=workshop.code, learned=learned
-    )  # fmt: skip
-    sizes = batch_sizes(run.arm, workshop.study)
-    data = {
-        task: TrainingData(
-            task, workshop.examples(model, run.arm.encoder, task, "train", given.train), sizes[task], run.seed
-        )
-        for task, given in tasks.items()
-    }
-    seconds["preparation"] = time.perf_counter() - began
+class _RunInProgress:
+    """A run that is being done.
 
-    began = time.perf_counter()
-    steps = workshop.layout(run)
-    with Stopping() as stopping:
-        trained, save = _train(run, workshop, model, data, steps, resume, stopping, progress)
-        seconds["training"] = resume.spent + time.perf_counter() - began
+    :param settings: As the arm has them, with the precision that this machine computes in.
+    :param progress: Called with the steps done, the steps in all, and what it is doing.
+    """
 
-        def scoring() -> None:
-            progress(len(trained), len(trained), "scoring")
-            if stopping.asked:
-                save()
-                raise KeyboardInterrupt
+    def __init__(
+        self,
+        run: Run,
+        inputs: StudyInputs,
+        folder: Path,
+        settings: TrainingSettings,
+        resume: Resume,
+        progress: Callable[[int, int, str], None],
+    ) -> None:
+        self.run, self.inputs, self.folder, self.settings = run, inputs, folder, settings
+        self.resume, self.progress = resume, progress
+        self.encoder = run.arm.encoder
+
+    def result(self) -> dict[str, Any]:
+        """Train, score, and save the model; what the record says about it."""
+        run, inputs = self.run, self.inputs
+        began = time.perf_counter()
+        learned, plain = inputs.encoders.learned(self.encoder), specification(run, inputs.tasks)
+        model = build_model(plain, inputs.places, seed=run.seed, code=inputs.code, learned=learned)
+        inputs.encoders.keep_tokenizer(self.encoder, model.tokenizer)
+        sizes = batch_sizes(run.arm, inputs.study)
+        data = {
+            task: TrainingData(task, inputs.examples(self.encoder, task, "train"), sizes[task], run.seed)
+            for task in run.tasks
+        }
+        seconds = {"preparation": time.perf_counter() - began}
 
         began = time.perf_counter()
-        result = _scored(run, workshop, model, tasks, folder, scoring)
-    model.widen()
-    seconds["scoring"] = time.perf_counter() - began
-    model.save(folder / "model")
-    write_card(folder / "model", run, result["scores"])
-    result["files"] |= {f"model/{path.name}": digest(path) for path in sorted((folder / "model").glob("*.safetensors"))}
-    kind = precision(run.arm.training.precision)
-    return {
-        **result,
-        "cost": _cost(trained, steps, tasks, model, seconds) | {"peak_flops_per_second": peak_flops(kind)},
-    }
+        layout = inputs.layout(run)
+        with StopSignals() as stop:
+            records, save = self.train(model, data, layout, stop)
+            seconds["training"] = self.resume.spent + time.perf_counter() - began
+
+            def alive() -> None:
+                self.progress(len(records), len(records), "scoring")
+                if stop.received:
+                    save()
+                    raise KeyboardInterrupt
+
+            began = time.perf_counter()
+            result = self._scored(model, alive)
+        model.widen()
+        seconds["scoring"] = time.perf_counter() - began
+        model.save(self.folder / "model")
+        write_card(self.folder / "model", run, result["scores"])
+        weights = sorted((self.folder / "model").glob("*.safetensors"))
+        result["files"] |= {f"model/{path.name}": digest(path) for path in weights}
+        return result | {"cost": self._cost(records, layout, model, seconds)}
+
+    def train(
+        self, model: MultiTaskModel, data: Mapping[str, TrainingData], layout: Layout, stop: StopSignals
+    ) -> tuple[list[StepRecord], Callable[[], None]]:
+        """Train, and return a record of each step, and what saves the state in which training left everything."""
+        run, settings, steps = self.run, self.settings, len(layout.steps)
+        # Words that no example holds are not trained; see Encoder.narrow.
+        model.narrow(reduce(np.union1d, [vocabulary(one.examples) for one in data.values()]))
+        choice = Choice("fixed") if run.arm.alone else run.arm.weighting
+        weighting_class: Any = registry.load("weighting", choice.name, self.inputs.code)
+        weighting = weighting_class(run.tasks, **choice.settings)
+        optimizer = optimizer_for(model, weighting, settings.optimizer, settings.learning_rate)
+        records = self.resume.start(model, weighting, optimizer)
+
+        def save() -> None:
+            self.resume.save(len(records), model, weighting, optimizer)
+
+        start = len(records)
+        loop = train(model, data, layout, weighting, optimizer, seed=run.seed, settings=settings, start=start)
+        with self.resume.metrics.open("a", encoding="utf-8", buffering=1) as file:
+            for record in loop:
+                records.append(record)
+                file.write(record.line())
+                self.progress(len(records), steps, "training")
+                if weighting.needs_scores and len(records) % settings.scores_every == 0:
+                    weighting.hear(
+                        self._selection_scores(model, partial(self.progress, len(records), steps, "training"))
+                    )
+                    model.train()
+                if stop.received or self.resume.due(len(records)):
+                    save()
+                if stop.received:
+                    raise KeyboardInterrupt
+        return records, save
+
+    def _selection_scores(self, model: MultiTaskModel, alive: Callable[[], None]) -> dict[str, float]:
+        heard = {}
+        for task in self.run.tasks:
+            table, head = self.inputs.tasks[task].selection, model.head(task)
+            assert table is not None
+            answers = self._answers(model, task, "selection", alive)
+            heard[task] = scores(head.measures(answers, Gold(table)))[head.metric] or 0.0
+        return heard
+
+    def _answers(self, model: MultiTaskModel, task: str, split: str, alive: Callable[[], None]) -> list[dict[str, Any]]:
+        examples = self.inputs.examples(self.encoder, task, split)
+        return predict(model, {task: examples}, self.settings.precision, alive=alive)[task]
+
+    def _scored(self, model: MultiTaskModel, alive: Callable[[], None]) -> dict[str, dict[str, Any]]:
+        """Write each scored task's predictions; what the record says about scores, data and files."""
+        result: dict[str, dict[str, Any]] = {"scores": {}, "metrics": {}, "official": {}, "data": {}, "files": {}}
+        (self.folder / "predictions").mkdir(exist_ok=True)
+        for task in self.run.tasks:
+            given, head = self.inputs.tasks[task], model.head(task)
+            counts = {"train": self.inputs.encoding_counts(self.encoder, task, "train")}
+            if given.reported is not None:
+                counts["reported"] = self.inputs.encoding_counts(self.encoder, task, "reported")
+                gold = Gold(given.reported)
+                answers = self._answers(model, task, "reported", alive)
+                measures = head.measures(answers, gold)
+                kinds = {name: measure.kind for name, measure in measures.items()}
+                result["scores"][task] = scores(measures)
+                result["metrics"][task] = TaskMetrics(headline=head.metric, kinds=kinds, split=given.split)
+                result["official"][task] = head.official(answers, gold)
+                name = f"predictions/{task}.jsonl"
+                result["files"][name] = write_predictions(self.folder / name, answers, gold, head.gold, measures)
+            result["data"][task] = _about_data(task, given, counts)
+        return result
+
+    def _cost(
+        self, records: Sequence[StepRecord], layout: Layout, model: MultiTaskModel, seconds: dict[str, float]
+    ) -> Cost:
+        examples, tokens, batches = Counter[str](), Counter[str](), layout.batches()
+        for record in records:
+            examples.update(record.examples)
+            tokens.update(record.tokens)
+        busy, flops = max(1e-9, sum(record.seconds for record in records)), sum(record.flops for record in records)
+        rows = {task: len(self.inputs.tasks[task].train.rows) for task in self.run.tasks}
+        return Cost(
+            steps=len(records),
+            examples=dict(examples),
+            epochs={task: examples[task] / number for task, number in rows.items()},
+            tokens=dict(tokens),
+            shares={task: batches[task] / max(1, batches.total()) for task in rows},
+            seconds=seconds,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            peak_memory=peak_memory(),
+            tokens_per_second=tokens.total() / busy,
+            padding=sum(record.padding for record in records),
+            flops=flops,
+            flops_per_second=flops / busy,
+            peak_flops_per_second=peak_flops(self.settings.precision),
+        )
 
 
-def _train(
-    run: Run, workshop: Workshop, model: MultiTaskModel, data: Mapping[str, TrainingData], steps: Layout,
-    resume: Resume, stopping: Stopping, progress: Progress,
-) -> tuple[list[StepRecord], Callable[[], None]]:  # fmt: skip
-    """Train, and return a record of each step, and what saves the state in which training left everything."""
-    settings = run.arm.training.model_copy(update={"precision": precision(run.arm.training.precision)})
-    # Words that no example holds are not trained; see Encoder.narrow.
-    model.narrow(reduce(np.union1d, [vocabulary(one.examples) for one in data.values()]))
-    choice = Choice("fixed") if run.arm.alone else run.arm.weighting
-    weighting_class: Any = registry.load("weighting", choice.name, workshop.code)
-    weighting = weighting_class(run.tasks, **choice.settings)
-    optimizer = optimizer_for(model, weighting, settings.optimizer, settings.learning_rate)
-    records = resume.start(model, weighting, optimizer)
-
-    def save() -> None:
-        resume.save(len(records), model, weighting, optimizer)
-
-    loop = train(
-        model, data, steps, weighting, optimizer, seed=run.seed, settings=settings, start=len(records)
-    )  # fmt: skip
-    with resume.metrics.open("a", encoding="utf-8", buffering=1) as file:
-        for record in loop:
-            records.append(record)
-            file.write(json.dumps(asdict(record)) + "\n")
-            progress(record.step + 1, len(steps.steps), "training")
-            if weighting.needs_scores and (record.step + 1) % settings.scores_every == 0:
-                alive = partial(progress, record.step + 1, len(steps.steps), "training")
-                weighting.hear(_selection_scores(run, workshop, model, alive))
-                model.train()
-            if stopping.asked or resume.due(len(records)):
-                save()
-            if stopping.asked:
-                raise KeyboardInterrupt
-    return records, save
+def _about_data(task: str, given: TaskData, counts: dict[str, dict[str, Any]]) -> DataSummary:
+    unknown = [unread(split["unknown"], f"tasks.{task} ({name})") for name, split in counts.items()]
+    labels, warnings = given.summary["labels"], [str(warning) for each in unknown for warning in each]
+    return DataSummary(
+        **given.summary
+        | {
+            "labels": None if labels is None else list(labels),
+            "truncated": sum(split["truncated"] for split in counts.values()),
+            "encoding": counts,
+            "warnings": [*given.summary["warnings"], *warnings],
+        }
+    )
 
 
-def _selection_scores(
-    run: Run, workshop: Workshop, model: MultiTaskModel, alive: Callable[[], None]
-) -> dict[str, float]:
-    heard = {}
-    for task in run.tasks:
-        table = workshop.tasks[task].selection
-        assert table is not None
-        examples = workshop.examples(model, run.arm.encoder, task, "selection", table)
-        answers = predict(model, {task: examples}, precision(run.arm.training.precision), alive=alive)[task]
-        head = model.head(task)
-        heard[task] = scores(head.measures(answers, Gold(table)))[head.metric] or 0.0
-    return heard
-
-
-def _scored(
-    run: Run, workshop: Workshop, model: MultiTaskModel, tasks: Mapping[str, TaskData], folder: Path,
-    alive: Callable[[], None],
-) -> dict[str, Any]:  # fmt: skip
-    result: dict[str, dict[str, Any]] = {"scores": {}, "metrics": {}, "official": {}, "data": {}, "files": {}}
-    (folder / "predictions").mkdir(exist_ok=True)
-    for task, given in tasks.items():
-        head = model.head(task)
-        lost = {"train": workshop.lost(model, run.arm.encoder, task, "train", given.train)}
-        if given.reported is not None:
-            examples = workshop.examples(model, run.arm.encoder, task, "reported", given.reported)
-            lost["reported"] = workshop.lost(model, run.arm.encoder, task, "reported", given.reported)
-            gold = Gold(given.reported)
-            answers = predict(model, {task: examples}, precision(run.arm.training.precision), alive=alive)[task]
-            measures = head.measures(answers, gold)
-            kinds = {name: measure.kind for name, measure in measures.items()}
-            result["scores"][task] = scores(measures)
-            result["metrics"][task] = {"headline": head.metric, "kinds": kinds, "split": given.split}
-            result["official"][task] = head.official(answers, gold)
-            written = folder / "predictions" / f"{task}.jsonl"
-            files = write_predictions(written, answers, gold, head.gold, measures)
-            result["files"][f"predictions/{task}.jsonl"] = files
-        truncated = sum(split["truncated"] for split in lost.values())
-        warnings = [*given.summary["warnings"], *_unread(task, lost)]
-        result["data"][task] = {**given.summary, "truncated": truncated, "encoding": lost, "warnings": warnings}
-    return result
-
-
-def _unread(task: str, lost: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    warnings = [unread(split["unknown"], f"tasks.{task} ({name})") for name, split in lost.items()]
-    return [str(warning) for each in warnings for warning in each]
-
-
-def _cost(
-    records: Sequence[StepRecord], steps: Layout, tasks: Mapping[str, TaskData], model: MultiTaskModel,
-    seconds: Mapping[str, float],
-) -> dict[str, Any]:  # fmt: skip
-    examples: Counter[str] = Counter()
-    tokens: Counter[str] = Counter()
-    for record in records:
-        examples.update(record.examples)
-        tokens.update(record.tokens)
-    batches, busy = steps.batches(), max(1e-9, sum(record.seconds for record in records))
-    flops = sum(record.flops for record in records)
-    return {
-        "steps": len(records),
-        "examples": dict(examples),
-        "epochs": {task: examples[task] / len(given.train.rows) for task, given in tasks.items()},
-        "tokens": dict(tokens),
-        "shares": {task: batches[task] / max(1, batches.total()) for task in tasks},
-        "seconds": dict(seconds),
-        "tokens_per_second": tokens.total() / busy,
-        "padding": sum(record.padding for record in records),
-        "flops": flops,
-        "flops_per_second": flops / busy,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "peak_memory": peak_memory(),
-    }
+# ---- What a run is ---------------------------------------------------------------------------------------------------
 
 
 def specification(run: Run, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
@@ -253,41 +318,45 @@ def specification(run: Run, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
         "sharing": _plain(sharing),
         "tasks": {
             task: {
-                "head": _plain(given.task.head),
-                "labels": None if given.train.labels is None else list(given.train.labels),
-                "columns": list(given.train.rows.column_names),
+                "head": _plain(tasks[task].task.head),
+                "labels": None if tasks[task].train.labels is None else list(tasks[task].train.labels or ()),
+                "columns": list(tasks[task].train.rows.column_names),
             }
-            for task, given in tasks.items()
+            for task in run.tasks
         },
     }
 
 
-def run_settings(run: Run, workshop: Workshop) -> dict[str, Any]:
-    """Everything that makes a run what it is. The same settings mean the same run."""
-    arm, sizes = run.arm, batch_sizes(run.arm, workshop.study)
+def run_settings(run: Run, inputs: StudyInputs) -> RunSettings:
+    """Everything that makes a run what it is, as JSON has it."""
+    arm, sizes = run.arm, batch_sizes(run.arm, inputs.study)
 
-    def resolved(family: str, choice: Choice) -> dict[str, Any]:
-        return resolved_method(family, choice, workshop.code)
+    def resolved(family: str, choice: Choice) -> dict[str, object]:
+        return resolved_method(family, choice, inputs.code)
 
     tasks = {
         name: {
-            "dataset": resolved("datasets", task.task.dataset), "head": resolved("heads", task.task.head),
-            "examples": task.task.examples, "batch_size": sizes[name], "report": task.split,
+            "dataset": resolved("datasets", given.task.dataset),
+            "head": resolved("heads", given.task.head),
+            "examples": given.task.examples,
+            "batch_size": sizes[name],
+            "report": given.split,
         }
-        for name, task in workshop.tasks.items() if name in run.tasks
-    }  # fmt: skip
+        for name, given in inputs.tasks.items()
+        if name in run.tasks
+    }
     methods = () if arm.alone else ("sampling", "weighting", "sharing")
-    shared = {family: resolved(family, getattr(arm, family)) for family in methods}
-    budget = {"match": "steps", "steps": len(workshop.layout(run).steps)} if arm.match else dict([arm.budget.given])
-    return {
+    budget = {"match": "steps", "steps": len(inputs.layout(run).steps)} if arm.match else dict([arm.budget.given])
+    settings = {
         "seed": run.seed,
         "models": "one per task" if arm.alone else "joint",
-        "encoder": workshop.described(arm.encoder),
+        "encoder": inputs.encoders.described(arm.encoder),
         "training": arm.training.model_dump(mode="json", exclude={"checkpoint"}),
         "budget": budget,
         "tasks": tasks,
-        **shared,
+        **{family: resolved(family, getattr(arm, family)) for family in methods},
     }
+    return RunSettings.model_validate_json(json.dumps(settings))
 
 
 def _plain(choice: Choice) -> dict[str, Any]:

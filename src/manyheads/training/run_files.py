@@ -1,46 +1,17 @@
-"""What a run leaves behind, written so that a record never speaks of files that are not there."""
+"""What a run leaves behind beside its record: predictions, and the model's README."""
 
-import errno
 import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from manyheads.core.atomic_files import flush_folder, halted, write_whole
+from manyheads.core.atomic_files import flush_folder
 from manyheads.core.values import Answer, Example, Measure
 from manyheads.core.version import __version__
+from manyheads.results.run_record import FileDigest
 from manyheads.study.steps import Run
-
-RECORD, METRICS, WEIGHTS = "record.json", "metrics.jsonl", "model.safetensors"
-
-
-def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write what became of a run; last of all its files.
-
-    :raises HaltedError: If the disk takes no more.
-    """
-    try:
-        write_whole(folder / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise halted(error, error.errno or errno.EIO, folder) from error
-
-
-def mark(folder: Path) -> str:
-    """What tells a run's record from any other that is or was in this folder; "" if there is none."""
-    try:
-        return hashlib.sha256((folder / RECORD).read_bytes()).hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """A run's record, as it was written.
-
-    :raises ValueError: If it is damaged.
-    """
-    return json.loads((folder / RECORD).read_text("utf-8"))
+from manyheads.training.model import WEIGHTS
 
 
 def write_predictions(
@@ -49,11 +20,10 @@ def write_predictions(
     examples: Sequence[Example],
     gold: Sequence[str],
     measures: Mapping[str, Measure],
-) -> dict[str, Any]:
+) -> FileDigest:
     """Write each example's answer, a line, and what each metric is computed from.
 
     :param gold: The columns that say what is right; of several, a line has a table of them.
-    :returns: The file's size and SHA-256, for the record.
     """
     items = {name: measure.items.tolist() for name, measure in measures.items()}
     hashed, size = hashlib.sha256(), 0
@@ -70,7 +40,14 @@ def write_predictions(
         file.flush()
         os.fsync(file.fileno())
     flush_folder(path.parent)
-    return {"size": size, "sha256": hashed.hexdigest()}
+    return FileDigest(size=size, sha256=hashed.hexdigest())
+
+
+def digest(path: Path) -> FileDigest:
+    """A file's size and SHA-256, once it is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return FileDigest(size=os.fstat(file.fileno()).st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def write_card(folder: Path, run: Run, scores: Mapping[str, Mapping[str, float | None]]) -> None:

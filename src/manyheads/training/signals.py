@@ -8,18 +8,18 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopping:
-    """While it is entered, the first SIGINT or SIGTERM only sets `asked`; a second one stops at once.
+class StopSignals:
+    """While it is entered, the first SIGINT or SIGTERM only sets `received`; a second one stops at once.
 
     A signal that this process ignores stays ignored. Outside the main thread, where Python allows no handlers, nothing
     changes.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.received = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> "Stopping":
+    def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
             heard = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
             self._before = {one: signal.signal(one, self._hear) for one in heard}
@@ -30,6 +30,6 @@ class Stopping:
             signal.signal(one, handler)
 
     def _hear(self, _number: int, _frame: FrameType | None) -> None:
-        if self.asked:
+        if self.received:
             raise KeyboardInterrupt
-        self.asked = True
+        self.received = True

@@ -10,14 +10,16 @@ import pytest
 from typer.testing import CliRunner
 
 from manyheads.cli import app
+from manyheads.data import tokenized
 from manyheads.data.batches import identity
 from manyheads.data.token_cache import ABOUT, DATA, TokenCache
-from manyheads.runner.pool import Job, execute
+from manyheads.data.tokenized import HERE, source_hash
+from manyheads.runner.pool import in_processes
+from manyheads.runner.queue import RunQueue, WaitingRun
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
-from manyheads.training import workshop as workshop_module
-from manyheads.training.workshop import HERE, Workshop, source_hash
+from manyheads.training.inputs import StudyInputs
 
 
 @pytest.fixture
@@ -26,34 +28,34 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def workshop_of(path, folder, change=lambda text: text, code=None):
+def inputs_of(path, folder, change=lambda text: text, code=None):
     path.write_text(change(path.read_text("utf-8")), "utf-8")
     study = read_study(path, code)
-    return Workshop(study, read_tasks(study, None, code), None, code, folder=folder)
+    return StudyInputs(study, read_tasks(study, None, code), None, code, cache=folder)
 
 
 def prepared(path, folder, change=lambda text: text, code=None):
-    found = workshop_of(path, folder, change, code)
+    found = inputs_of(path, folder, change, code)
     found.prepare(runs(found.study))
     return found
 
 
 def test_each_split_is_tokenised_once_and_then_found(study_file, folder):
     first = prepared(study_file, folder)
-    assert sorted(count for count, _ in first.made) == [40, 40, 200, 200] and first.found == []
-    assert first.prepared().startswith("tokens: 480 examples tokenised in ")
+    assert sorted(count for count, _ in first.tokens.made) == [40, 40, 200, 200] and first.tokens.found == []
+    assert first.tokens.told().startswith("tokens: 480 examples tokenised in ")
     first.prepare(runs(first.study))
-    assert len(first.made) == 4
+    assert len(first.tokens.made) == 4
     again = prepared(study_file, folder)
-    assert again.made == [] and again.prepared() == f"tokens: 480 examples from the cache {folder}"
-    for key, examples in first._encoded.items():
-        assert identity(examples) == identity(again._encoded[key])
-        assert [one.targets for one in examples] == [one.targets for one in again._encoded[key]]
+    assert again.tokens.made == [] and again.tokens.told() == f"tokens: 480 examples from the cache {folder}"
+    for key, examples in first.tokens.examples.items():
+        assert identity(examples) == identity(again.tokens.examples[key])
+        assert [one.targets for one in examples] == [one.targets for one in again.tokens.examples[key]]
 
 
 def test_progress_is_told_while_tokenising(study_file, folder, monkeypatch):
     told = []
-    found = workshop_of(study_file, folder)
+    found = inputs_of(study_file, folder)
     monkeypatch.setattr("manyheads.data.batches.CHUNK", 150)
     found.prepare(runs(found.study), lambda *each: told.append(each))
     assert [each for each in told if each[0] == "food (reported)"] == [
@@ -74,14 +76,14 @@ TOKENS_CHANGE = {
 def test_what_the_tokens_may_depend_on_makes_another_entry(study_file, folder, change):
     prepared(study_file, folder)
     new = prepared(study_file, folder, lambda text: text.replace(*TOKENS_CHANGE[change]))
-    assert 1 <= len(new.made) <= 2 and len(new.found) == 4 - len(new.made)
+    assert 1 <= len(new.tokens.made) <= 2 and len(new.tokens.found) == 4 - len(new.tokens.made)
 
 
 def test_what_they_do_not_depend_on_does_not(study_file, folder):
     prepared(study_file, folder)
     text = study_file.read_text("utf-8")
     study_file.write_text(text.replace("1e-3", "1e-4").replace("tasks.food", "tasks.meals"), "utf-8")
-    assert prepared(study_file, folder).made == []
+    assert prepared(study_file, folder).tokens.made == []
 
 
 def test_another_tokenizer_makes_other_entries(study_file, folder, tmp_path, tiny):
@@ -90,18 +92,18 @@ def test_another_tokenizer_makes_other_entries(study_file, folder, tmp_path, tin
         (tmp_path / "model").mkdir(exist_ok=True)
         (tmp_path / "model" / path.name).write_bytes(path.read_bytes())
     same = prepared(study_file, folder, lambda text: text.replace(str(tiny), str(tmp_path / "model")))
-    assert same.made == []
+    assert same.tokens.made == []
     file = tmp_path / "model" / "tokenizer_config.json"
     content = json.loads(file.read_text("utf-8"))
     content["do_lower_case"] = False
     file.write_text(json.dumps(content), "utf-8")
-    assert len(prepared(study_file, folder).made) == 4
+    assert len(prepared(study_file, folder).tokens.made) == 4
 
 
 def test_changed_encoding_code_reads_nothing_stale(study_file, folder, monkeypatch):
     prepared(study_file, folder)
-    monkeypatch.setattr(workshop_module, "source_hash", lambda *files: "another")
-    assert len(prepared(study_file, folder).made) == 4
+    monkeypatch.setattr(tokenized, "source_hash", lambda *files: "another")
+    assert len(prepared(study_file, folder).tokens.made) == 4
 
 
 def test_the_source_is_the_files_and_all_of_ours_that_they_import(tmp_path):
@@ -119,10 +121,10 @@ def test_the_source_is_the_files_and_all_of_ours_that_they_import(tmp_path):
     beside.unlink()
     assert fresh(mine) == known
     span = HERE / "heads" / "span.py"
-    assert {path.name for path in workshop_module._imported(span.read_bytes())} >= {
+    assert {path.name for path in tokenized._imported(span.read_bytes())} >= {
         "_spans.py",
         "_windows.py",
-        "types.py",
+        "values.py",
     }
     assert fresh(HERE / "heads" / "span.py") != fresh(HERE / "heads" / "classification.py")
 
@@ -169,20 +171,20 @@ def logged(study_file, tmp_path):
 @pytest.mark.slow
 def test_workers_find_what_the_first_process_has_tokenised(study_file, folder, tmp_path):
     code, log = logged(study_file, tmp_path)
-    found = workshop_of(study_file, folder, code=code)
-    jobs = [Job(run) for run in runs(found.study)[:3]]
-    records = list(execute(jobs, found, tmp_path / "out", lambda *_: None, workers=2))
-    assert [record["status"] for record in records] == ["finished"] * 3, records
+    found = inputs_of(study_file, folder, code=code)
+    queue = RunQueue([WaitingRun(run) for run in runs(found.study)[:3]], tmp_path / "out")
+    records = list(in_processes(queue, found, tmp_path / "out", lambda *_: None, workers=2))
+    assert [record.status for record in records] == ["finished"] * 3, records
     assert sorted(log.read_text().split("\n")[:-1]) == [f"{os.getpid()} 200 None", f"{os.getpid()} 40 None"]
 
 
 @pytest.mark.slow
 def test_without_a_cache_each_worker_tokenises_on_its_own_threads(study_file, tmp_path):
     code, log = logged(study_file, tmp_path)
-    found = workshop_of(study_file, None, code=code)
-    jobs = [Job(run) for run in runs(found.study)[:2]]
-    records = list(execute(jobs, found, tmp_path / "out", lambda *_: None, workers=2))
-    assert [record["status"] for record in records] == ["finished"] * 2, records
+    found = inputs_of(study_file, None, code=code)
+    queue = RunQueue([WaitingRun(run) for run in runs(found.study)[:2]], tmp_path / "out")
+    records = list(in_processes(queue, found, tmp_path / "out", lambda *_: None, workers=2))
+    assert [record.status for record in records] == ["finished"] * 2, records
     lines = [line.split() for line in log.read_text().splitlines()]
     ours = [line for line in lines if line[0] == str(os.getpid())]
     theirs = [line for line in lines if line[0] != str(os.getpid())]
@@ -192,7 +194,7 @@ def test_without_a_cache_each_worker_tokenises_on_its_own_threads(study_file, tm
 
 THREADS = """
 import os, sys
-from manyheads.runner.worker import use_threads
+from manyheads.training.device import use_threads
 from manyheads.encoders._tokenizer import PretrainedTokenizer
 use_threads(int(sys.argv[1]))
 before = len(os.listdir("/proc/self/task"))

@@ -1,0 +1,44 @@
+"""One writer at a time: a lock on a file, which the death of its holder frees."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock on a file, and yield whether it was free. The system's lock counts, not the file, which stays and
+    says who holds or held it.
+
+    :param path: The file. Its folder must exist.
+    :param wait: Wait until it is free, instead of going on without it.
+    """
+    # A lock file of our own making ("soft") would outlive its holder.
+    lock = FileLock(path, blocking=wait, fallback_to_soft=False, on_acquired=_sign)
+    with suppress(Timeout):
+        lock.acquire()
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
+
+
+def _sign(file: int) -> None:
+    about = {"process": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    os.ftruncate(file, 0)
+    os.lseek(file, 0, os.SEEK_SET)
+    os.write(file, json.dumps(about).encode())
+
+
+def holder(path: Path) -> str:
+    """Who holds this lock, or held it last: process, host and since when; in words."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        about = json.loads(path.read_bytes())
+        return f"process {about['process']} on {about['host']}, since {about['since']}"
+    return "another process"
