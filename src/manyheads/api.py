@@ -110,9 +110,16 @@ class Study:
         _check_script(workers)
         with Progress(sys.stderr) as progress:
             content, folder = conduct(
-                self.path, _path(out), _data(data), self.code, workers=workers, fresh=fresh, progress=progress,
-                retry_failed=retry_failed, hung_after=60 * hung_after,
-            )  # fmt: skip
+                self.path,
+                _path(out),
+                _data(data),
+                self.code,
+                workers=workers,
+                fresh=fresh,
+                progress=progress,
+                retry_failed=retry_failed,
+                hung_after=60 * hung_after,
+            )
         return Results(content, folder)
 
     def _unchanged(self) -> None:

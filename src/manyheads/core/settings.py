@@ -73,9 +73,16 @@ NotAllZero = AfterValidator(_not_all_zero)
 DividesWidth = AfterValidator(_divides_width)
 """Of a whole number: the encoder's `width` can be divided by it."""
 TYPES = (
-    "Positive", "NotNegative", "BelowOne", "PositiveInt", "NotNegativeInt", "TaskName", "PerTask", "NotAllZero",
+    "Positive",
+    "NotNegative",
+    "BelowOne",
+    "PositiveInt",
+    "NotNegativeInt",
+    "TaskName",
+    "PerTask",
+    "NotAllZero",
     "DividesWidth",
-)  # fmt: skip
+)
 """What of this module a method's annotations may name."""
 
 

@@ -124,9 +124,7 @@ class Conll(Dataset):
         if given.tags:
             columns["tags"] = given.tags
             if train is None:
-                tags = train_tags(
-                    given.tags, where, place, problems, scheme=self.scheme, declared=self.labels
-                )  # fmt: skip
+                tags = train_tags(given.tags, where, place, problems, scheme=self.scheme, declared=self.labels)
             else:
                 tags = other_tags(given.tags, where, place, problems, train=train)
         warnings = [*(tags.warnings if tags and given.tags else ()), *length_warnings(given.words, where)]

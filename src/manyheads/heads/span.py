@@ -81,9 +81,14 @@ class Span(Head):
     ) -> None:
         super().__init__(width, labels)
         self.settings = {
-            "max_length": max_length, "stride": stride, "max_question": max_question, "max_answer": max_answer,
-            "nbest": nbest, "shown": shown, "nullable": nullable,
-        }  # fmt: skip
+            "max_length": max_length,
+            "stride": stride,
+            "max_question": max_question,
+            "max_answer": max_answer,
+            "nbest": nbest,
+            "shown": shown,
+            "nullable": nullable,
+        }
         if problem := unfit(labels, self.settings):
             raise ValueError(problem)
         self.max_length, self.max_question, self.stride = max_length, max_question, stride

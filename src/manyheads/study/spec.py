@@ -121,9 +121,13 @@ class TrainingSettings(Settings):
 
 
 FAMILY_OF = {
-    "dataset": "datasets", "head": "heads", "encoder": "encoders", "sampling": "sampling", "weighting": "weighting",
+    "dataset": "datasets",
+    "head": "heads",
+    "encoder": "encoders",
+    "sampling": "sampling",
+    "weighting": "weighting",
     "sharing": "sharing",
-}  # fmt: skip
+}
 DEFAULTS = {"encoder": "pretrained", "sampling": "proportional", "weighting": "fixed", "sharing": "hard"}
 
 
