@@ -113,7 +113,7 @@ def measure(folder: Path, threads: int) -> dict[str, Any]:
         return result
 
     tasks = stage("reading", lambda: read_tasks(study, None))
-    stage("hashing", lambda: [task.summary["hash"] for task in tasks.values()])
+    stage("hashing", lambda: [task.hash for task in tasks.values()])
     (run,) = runs(study)
 
     def prepared() -> StudyInputs:

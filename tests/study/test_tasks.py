@@ -24,12 +24,12 @@ def test_examples_are_drawn_once_for_the_study(study_file):
     assert (len(whole.train.rows), len(some.train.rows)) == (40, 10)
     assert set(some.train.rows["id"]) < set(whole.train.rows["id"])
     assert some.reported.rows["id"] == whole.reported.rows["id"]
-    assert some.summary["hash"] != whole.summary["hash"]
+    assert some.hash != whole.hash
 
 
 def test_equal_hashes_mean_equal_rows(study_file):
     one, other = tasks_of(study_file), tasks_of(study_file)
-    assert one["food"].summary["hash"] == other["food"].summary["hash"]
+    assert one["food"].hash == other["food"].hash
     assert content_hash(one["food"].train) != content_hash(one["food"].train, one["food"].reported)
 
 

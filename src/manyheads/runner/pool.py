@@ -70,7 +70,7 @@ class _Pool:
         self.inputs, self.out, self.number = inputs, out, number
         self.settings = _WorkerSettings(
             inputs.study,
-            {name: task.summary["hash"] for name, task in inputs.tasks.items()},
+            {name: task.hash for name, task in inputs.tasks.items()},
             inputs.places.data,
             inputs.code,
             inputs.tokens.cache.folder,
@@ -242,7 +242,7 @@ def _end_with_parent() -> None:
 
 def _inputs(settings: _WorkerSettings) -> StudyInputs:
     tasks = read_tasks(settings.study, settings.data, settings.code)
-    changed = [name for name, task in tasks.items() if task.summary["hash"] != settings.hashes[name]]
+    changed = [name for name, task in tasks.items() if task.hash != settings.hashes[name]]
     if changed:
         what = "the data has changed since the command began"
         raise StudyError([Problem(f"tasks.{name}", what, "", "Run the study again.") for name in changed])

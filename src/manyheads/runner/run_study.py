@@ -140,9 +140,9 @@ def _folder(out: Path, fresh: bool) -> Path:
 def _warn(tasks: Mapping[str, TaskData], progress: Progress) -> None:
     for name, task in tasks.items():
         summary = task.summary
-        for reason, count in summary["dropped"].items():
+        for reason, count in summary.dropped.items():
             progress.say(f"{name}: {count} examples left out: {reason}")
-        for warning in summary["warnings"]:
+        for warning in summary.warnings:
             progress.say(f"{name}: warning: {warning}")
 
 
@@ -205,12 +205,12 @@ def study_outline(study: Study, tasks: Mapping[str, TaskData]) -> StudyOutline:
         settings=study.settings,
         tasks={
             name: TaskOutline(
-                head=about["head"],
-                dataset=about["dataset"],
-                train=about["train"],
-                dropped=about["dropped"],
-                warnings=about["warnings"],
-                hash=about["hash"],
+                head=about.head,
+                dataset=about.dataset,
+                train=about.train,
+                dropped=about.dropped,
+                warnings=about.warnings,
+                hash=about.hash,
             )
             for name, about in scored.items()
         },

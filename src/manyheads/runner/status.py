@@ -74,7 +74,7 @@ def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> Study
             str(folder), comparable(before.settings, before.format), run_settings(run, inputs).model_dump()
         )
         for task in run.tasks:
-            if hashes.get(task) != inputs.tasks[task].summary["hash"]:
+            if hashes.get(task) != inputs.tasks[task].hash:
                 problems.append(Problem(str(folder), f"the data of {task} has changed since this run", "", _BOTH))
     if problems:
         raise StudyError(problems)

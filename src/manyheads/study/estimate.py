@@ -47,7 +47,8 @@ def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
 
 def _task(task: TaskData, unread: Sequence[Problem]) -> dict[str, Any]:
     summary = task.summary
-    return {**summary, "warnings": [*summary["warnings"], *map(str, unread)]}
+    about = summary.model_dump(exclude={"truncated", "encoding"})
+    return {**about, "warnings": [*summary.warnings, *map(str, unread)]}
 
 
 def _arm(

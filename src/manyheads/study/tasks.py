@@ -16,6 +16,7 @@ from manyheads.core.text_checks import column_problems
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Example, Table, derived_seed
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits
+from manyheads.results.run_record import DataSummary
 from manyheads.study.spec import UNSCORED, Study, Task
 
 BLOCK = 10_000
@@ -38,29 +39,31 @@ class TaskData:
     selection: Table | None
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
-        """What the record says about the data."""
+    def hash(self) -> str:
+        """Of all rows that its runs read."""
+        return content_hash(*(table for table in (self.train, self.reported, self.selection) if table is not None))
+
+    @cached_property
+    def summary(self) -> DataSummary:
+        """What the record says about the data before it is encoded."""
         tables = [self.train] if self.reported is None else [self.train, self.reported]
-        heard = [] if self.selection is None else [self.selection]
         # A study that reports train itself has it twice.
         told = tables[:1] if self.split == TRAIN else tables
         dropped: dict[str, int] = {}
         for table in told:
             for reason, count in table.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + count
-        return {
-            "dataset": " ".join(
-                [self.task.dataset.name, *(str(value) for value in self.task.dataset.settings.values())]
-            ),
-            "head": self.task.head.name,
-            "train": len(self.train.rows),
-            "reported": 0 if self.reported is None else len(self.reported.rows),
-            "split": self.split,
-            "labels": self.train.labels,
-            "dropped": dropped,
-            "warnings": [str(problem) for table in told for problem in table.warnings],
-            "hash": content_hash(*tables, *heard),
-        }
+        return DataSummary(
+            dataset=" ".join([self.task.dataset.name, *map(str, self.task.dataset.settings.values())]),
+            head=self.task.head.name,
+            train=len(self.train.rows),
+            reported=0 if self.reported is None else len(self.reported.rows),
+            split=self.split,
+            labels=None if self.train.labels is None else list(self.train.labels),
+            dropped=dropped,
+            warnings=[str(problem) for table in told for problem in table.warnings],
+            hash=self.hash,
+        )
 
 
 class Gold(Sequence[Example]):

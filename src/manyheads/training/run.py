@@ -101,7 +101,7 @@ def identity_now(run: Run, inputs: StudyInputs) -> Identity:
         version=__version__,
         settings=run_settings(run, inputs),
         fingerprint=fingerprint(precision(run.arm.training.precision)),
-        data={task: inputs.tasks[task].summary["hash"] for task in run.tasks},
+        data={task: inputs.tasks[task].hash for task in run.tasks},
     )
 
 
@@ -294,16 +294,10 @@ class _RunInProgress:
 
 def _about_data(task: str, given: TaskData, counts: dict[str, dict[str, Any]]) -> DataSummary:
     unknown = [unread(split["unknown"], f"tasks.{task} ({name})") for name, split in counts.items()]
-    labels, warnings = given.summary["labels"], [str(warning) for each in unknown for warning in each]
-    return DataSummary(
-        **given.summary
-        | {
-            "labels": None if labels is None else list(labels),
-            "truncated": sum(split["truncated"] for split in counts.values()),
-            "encoding": counts,
-            "warnings": [*given.summary["warnings"], *warnings],
-        }
-    )
+    warnings = [str(warning) for each in unknown for warning in each]
+    truncated = sum(split["truncated"] for split in counts.values())
+    added = {"truncated": truncated, "encoding": counts, "warnings": [*given.summary.warnings, *warnings]}
+    return given.summary.model_copy(update=added)
 
 
 # ---- What a run is ---------------------------------------------------------------------------------------------------
