@@ -49,7 +49,7 @@ def test_a_process_that_dies_is_a_failed_run_and_the_others_go_on(inputs, tmp_pa
     records = list(in_processes(queue, inputs, tmp_path, kill_the_first, workers=2))
     failed = [record for record in records if record.status == "failed"]
     assert len(records) == 4 and len(failed) == 1
-    assert "ended with code -9 (killed; out of memory?)" in failed[0]["reason"]
+    assert "ended with code -9 (killed; out of memory?)" in failed[0].reason
     saved = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("record.json")]
     assert sorted(saved) == ["failed", "finished", "finished", "finished"]
 
