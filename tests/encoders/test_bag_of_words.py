@@ -331,8 +331,8 @@ def test_what_does_not_go_with_it_is_refused(study_path, tmp_path, name):
 
 def conducted(study_path: Path) -> Path:
     out = study_path.parent / "out"
-    _, _, failed = conduct(study_path, out, None, None, workers=1, fresh=False, progress=Progress(sys.stderr))
-    assert failed == []
+    results, _ = conduct(study_path, out, None, None, workers=1, fresh=False, progress=Progress(sys.stderr))
+    assert results.failed == []
     return out
 
 

@@ -9,9 +9,9 @@ import torch
 from waiting import LIMIT, until
 
 from manyheads.core.lock import locked
-from manyheads.runner import run_study
 from manyheads.runner.progress import Progress
 from manyheads.runner.run_study import conduct
+from manyheads.training import run as training_run
 
 SERVER = multiprocessing.get_context("forkserver")
 """Processes that begin quickly and share nothing: each is forked from one that has imported what they need."""
@@ -38,21 +38,21 @@ def command(study: Path, out: Path, log: Path, stuck_in: str, start) -> None:
     No run ends before each of the commands that begin together is in a run of its own.
     """
     torch.set_num_threads(1)
-    real = run_study.run_once
+    real = training_run._record  # what is done with a run once it is this command's
 
     def all_at_work() -> bool:
         return len({line.split()[0] for line in log.read_text().splitlines()}) >= start.parties
 
-    def run_once(run, inputs, out, progress, **named):
+    def record(run, inputs, folder, progress):
         with log.open("a") as file:
             file.write(f"{os.getpid()} {run.path}\n")
         if run.path == stuck_in:
             signal.pause()
         until(all_at_work)
-        return real(run, inputs, out, progress, **named)
+        return real(run, inputs, folder, progress)
 
-    run_study.run_once = run_once
+    training_run._record = record
     start.wait(LIMIT)
     with (log.parent / f"{os.getpid()}.err").open("w") as file:
-        _, _, failed = conduct(study, out, None, None, workers=0, fresh=False, progress=Progress(file))
-    assert not failed
+        results, _ = conduct(study, out, None, None, workers=0, fresh=False, progress=Progress(file))
+    assert not results.failed
