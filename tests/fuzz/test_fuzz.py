@@ -163,7 +163,7 @@ FOUND = [
     ("results", changed(RESULTS, "comparisons", 0, "verdict", to="wins"),
     "comparisons.0.verdict: input should be 'helps'"),
     ("results", changed(RESULTS, "comparisons", 0, "interval", to=[0.1]),
-    "comparisons.0.interval: list should have at least 2"),
+    "comparisons.0.interval.1: field required"),
     ("results", changed(RESULTS, "arms", "weighted-0.2", "sweep", "value", to=10**400), "sweep.value"),
     ("results", changed(RESULTS, "study", "settings", to=nested(500, False)), "nested too deeply"),
     ("results", changed(RESULTS, "arms", "joint", "cost", to={"steps": 1}), "cost"),

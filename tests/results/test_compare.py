@@ -9,9 +9,8 @@ from manyheads.core.problems import StudyError
 from manyheads.core.values import Measure
 from manyheads.metrics.resampled import score
 from manyheads.results.compare import compare
-from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline, TaskOutline
 from manyheads.results.reader import read_results
-from manyheads.results.schema import Comparison
+from manyheads.results.schema import ArmResult, Comparison, RunResult, StudyInfo, StudyOutline, TaskResult
 from manyheads.results.verdicts import answer, judge
 
 ITEMS = 400
@@ -23,22 +22,20 @@ class Folder:
     def __init__(self, out, seeds=(1, 2, 3), arms=("joint",), question="Does sharing help?"):
         self.out = out
         tasks = ["sst2", "squad"]
-        alone = [PlannedRun(seed, task, f"alone/{seed}/{task}") for seed in seeds for task in tasks]
-        joint = {
-            arm: ArmOutline(tasks, [PlannedRun(seed, None, f"{arm}/{seed}") for seed in seeds], label=arm)
-            for arm in arms
-        }
+        alone = [RunResult(seed=seed, task=task, path=f"alone/{seed}/{task}") for seed in seeds for task in tasks]
+        joint = {arm: [RunResult(seed=seed, path=f"{arm}/{seed}") for seed in seeds] for arm in arms}
         self.study = StudyOutline(
-            name="made_up",
-            question=question,
-            command="manyheads run made_up.toml",
-            baseline="alone",
-            seeds=seeds,
-            settings={"seeds": list(seeds)},
-            tasks={"sst2": TaskOutline("classification"), "squad": TaskOutline("extractive_qa")},
-            arms={"alone": ArmOutline(tasks, alone, "one per task", "alone"), **joint},
             version="0.1",
-        )
+            study=StudyInfo(
+                name="made_up", question=question, command="manyheads run made_up.toml", baseline="alone",
+                seeds=list(seeds), settings={"seeds": list(seeds)},
+            ),
+            tasks={"sst2": TaskResult(head="classification"), "squad": TaskResult(head="extractive_qa")},
+            arms={
+                "alone": ArmResult(label="alone", models="one per task", tasks=tasks, runs=alone),
+                **{arm: ArmResult(label=arm, tasks=tasks, runs=runs) for arm, runs in joint.items()},
+            },
+        )  # fmt: skip
         for name, arm in self.study.arms.items():
             for run in arm.runs:
                 self.write(name, run.seed, run.task)
@@ -118,7 +115,7 @@ def test_results_are_written_as_outputs_md_has_them(folder):
     assert written == results.model_dump(mode="json") and written["format"] == 2
     assert read_results(folder.out) == results
     assert list(written) == [
-        "format", "version", "study", "answer", "tasks", "arms", "scores", "comparisons", "failed", "analyses",
+        "format", "version", "study", "tasks", "arms", "answer", "scores", "comparisons", "failed", "analyses",
         "fingerprints",
     ]  # fmt: skip
     assert results.study.question == "Does sharing help?"

@@ -34,10 +34,9 @@ from manyheads.datasets.table import OwnTable
 from manyheads.heads.classification import Classification
 from manyheads.heads.multiple_choice import MultipleChoice
 from manyheads.report import html_page, plots, tables
-from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline
 from manyheads.results.reader import read_results
 from manyheads.results.records import cost, read_answers, read_records
-from manyheads.results.schema import RunResult
+from manyheads.results.schema import ArmResult, RunResult, StudyInfo, StudyOutline
 from manyheads.scoring import score_files
 from manyheads.study.parser import read_study
 from manyheads.training import checkpoint
@@ -302,7 +301,11 @@ RECORD = {
         "flops": 1e6, "flops_per_second": 1e6, "peak_flops_per_second": 1e9,
     },
 }  # fmt: skip
-OUTLINE = StudyOutline("s", "?", "", "a", [1], {}, {}, {"a": ArmOutline(["t"], [PlannedRun(1, None, "a/1")])})
+OUTLINE = StudyOutline(
+    study=StudyInfo(name="s", question="?", command="", baseline="a", seeds=[1], settings={}),
+    tasks={},
+    arms={"a": ArmResult(tasks=["t"], runs=[RunResult(seed=1, path="a/1")])},
+)
 
 
 def _results(folder: Path, data: bytes) -> Any:

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
@@ -16,20 +15,19 @@ from manyheads.core.problems import StudyError
 from manyheads.core.values import Measure
 from manyheads.metrics.resampled import undefined
 from manyheads.results.intervals import Spread, holm, resample, spread
-from manyheads.results.outline import ArmOutline, StudyOutline
 from manyheads.results.reader import RESULTS
 from manyheads.results.records import FINISHED, Record, cost, differences, predictions, read_answers, read_records
 from manyheads.results.run_record import DataSummary
 from manyheads.results.schema import (
     ArmResult,
     Comparison,
-    Cost,
     FailedRun,
     RunResult,
     Score,
-    StudyInfo,
+    StudyOutline,
     StudyResults,
     TaskResult,
+    json_value,
 )
 from manyheads.results.verdicts import CANNOT_TELL, HELPS, HURTS, answer, judge, seeds_needed, sentence
 
@@ -85,19 +83,13 @@ def compare(out: Path, study: StudyOutline, *, margin: float = MARGIN, resamples
     found = read_records(out, study)
     scored = {task: _scored(out, task, found, resamples) for task in study.tasks}
     comparisons = _comparisons(study, scored, margin)
+    lost = [run for run in found if run.status != FINISHED]
     results = StudyResults(
         version=study.version,
-        study=StudyInfo(
-            name=study.name,
-            question=study.question,
-            command=study.command,
-            baseline=study.baseline,
-            seeds=list(study.seeds),
-            settings=_json(study.settings),
-        ),
-        answer=answer(study.question, comparisons),
-        tasks={task: _task_result(task, study, scored[task], found) for task in study.tasks},
+        study=study.study,
+        tasks={task: _task_result(task, about, scored[task], found) for task, about in study.tasks.items()},
         arms={name: _arm_result(arm, [run for run in found if run.arm == name]) for name, arm in study.arms.items()},
+        answer=answer(study.study.question, comparisons),
         scores=[
             _score(of_task, name, metric)
             for of_task in scored.values()
@@ -106,11 +98,7 @@ def compare(out: Path, study: StudyOutline, *, margin: float = MARGIN, resamples
             for metric in of_task.metrics
         ],
         comparisons=comparisons,
-        failed=[
-            FailedRun(arm=run.arm, seed=run.seed, task=run.task, reason=_json(run.reason))
-            for run in found
-            if run.status != FINISHED
-        ],
+        failed=[FailedRun(arm=run.arm, seed=run.seed, task=run.task, reason=json_value(run.reason)) for run in lost],
         fingerprints=_fingerprints(found),
     )
     write_results(out, results)
@@ -206,7 +194,7 @@ def _score(of_task: Scored, arm: str, metric: str) -> Score:
 
 
 def _comparisons(study: StudyOutline, scored: Mapping[str, Scored | None], margin: float) -> list[Comparison]:
-    baseline = study.baseline
+    baseline = study.study.baseline
     cells = [
         (of_task, name, metric)
         for of_task in scored.values()
@@ -276,38 +264,23 @@ def _why_not(of_task: Scored, arm: str, baseline: str, metric: str) -> str:
 # ---- what else the report shows --------------------------------------------------------------------------------------
 
 
-def _task_result(task: str, study: StudyOutline, of_task: Scored | None, found: Sequence[Record]) -> TaskResult:
-    planned = study.tasks[task]
+def _task_result(task: str, known: TaskResult, of_task: Scored | None, found: Sequence[Record]) -> TaskResult:
     if of_task is None:
-        return TaskResult(
-            metric=None,
-            metrics=[],
-            dataset=planned.dataset,
-            head=planned.head,
-            split=None,
-            items=None,
-            clusters=None,
-            train=planned.train,
-            truncated=0,
-            dropped=dict(planned.dropped),
-            warnings=list(planned.warnings),
-        )
+        return known
     runs = [run.result for run in found if run.status == FINISHED and task in run.result.data]
     data = runs[0].data[task]
     warnings = [warning for run in runs for warning in run.data[task].warnings]
-    return TaskResult(
-        metric=of_task.headline,
-        metrics=list(of_task.metrics),
-        dataset=planned.dataset or data.dataset,
-        head=planned.head,
-        split=runs[0].metrics[task].split,
-        items=of_task.items,
-        clusters=of_task.clusters,
-        train=data.train,
-        truncated=data.truncated,
-        dropped=data.dropped,
-        warnings=_json(list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings]))),
-    )
+    seen = {
+        "metric": of_task.headline,
+        "metrics": list(of_task.metrics),
+        "dataset": known.dataset or data.dataset,
+        "split": runs[0].metrics[task].split,
+        "items": of_task.items,
+        "clusters": of_task.clusters,
+        "warnings": json_value(list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings]))),
+        **{key: getattr(data, key) for key in ("train", "truncated", "dropped")},
+    }
+    return TaskResult.model_validate(known.model_dump() | seen)
 
 
 def _out_of_reach(data: DataSummary) -> list[str]:
@@ -319,21 +292,12 @@ def _out_of_reach(data: DataSummary) -> list[str]:
     return [f"{100 * share:.1f} % of the questions can be answered rightly at all: {rest}"]
 
 
-def _arm_result(arm: ArmOutline, runs: Sequence[Record]) -> ArmResult:
-    known = cost(runs)
-    return ArmResult(
-        label=arm.label,
-        description=arm.description,
-        models=arm.models,
-        tasks=list(arm.tasks),
-        sweep=arm.sweep,
-        settings=_json(arm.settings),
-        runs=[
-            RunResult(seed=run.seed, task=run.task, status=run.status, reason=_json(run.reason), path=run.path)
-            for run in runs
-        ],
-        cost=Cost.model_validate(known) if known else None,
-    )
+def _arm_result(arm: ArmResult, runs: Sequence[Record]) -> ArmResult:
+    ran = [
+        RunResult(seed=run.seed, task=run.task, status=run.status, reason=json_value(run.reason), path=run.path)
+        for run in runs
+    ]
+    return arm.model_copy(update={"runs": ran, "cost": cost(runs)})
 
 
 def _fingerprints(found: Sequence[Record]) -> list[dict[str, JsonValue]]:
@@ -342,15 +306,4 @@ def _fingerprints(found: Sequence[Record]) -> list[dict[str, JsonValue]]:
         fingerprint = run.content.fingerprint.model_dump() if run.content else None
         if fingerprint and fingerprint not in distinct:
             distinct.append(fingerprint)
-    return _json(distinct)
-
-
-def _json(value: Any) -> Any:
-    """As JSON has it: lists for tuples, null for what is not finite, text for keys, whole characters."""
-    if isinstance(value, Mapping):
-        return {str(key): _json(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(part) for part in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json_value(distinct)

@@ -1,12 +1,13 @@
 """Read the results of a study back. A file that is not as it was written is refused before anything is made of it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import read_json
+from manyheads.results.run_record import COST_IN_FORMAT_1, DATA_IN_FORMAT_1, renamed
 from manyheads.results.schema import FORMAT, StudyResults, unlike
 
 RESULTS = "results.json"
@@ -53,32 +54,20 @@ def _unknown_names(where: str, results: StudyResults) -> Iterator[Problem]:
             yield Problem(where, f"failed.{index} is a run that is not there", shown(run.model_dump()))
 
 
-RENAMED = {
-    "clipped": "truncated",
-    "operations": "flops",
-    "operations_per_second": "flops_per_second",
-    "ceiling": "peak_flops_per_second",
-}
-"""Keys of tasks and costs in format 1 -> their names now."""
-
-
 def _from_format_1(old: dict[str, Any]) -> dict[str, Any]:
     """The same as format 2 has it; what is no results at all stays so, for the check that follows.
 
     Format 1 held the drawings of analyses inside, where they now are files: those of the same content lie beside it.
     """
 
-    def renamed(value: Any) -> Any:
-        return {RENAMED.get(key, key): part for key, part in value.items()} if isinstance(value, dict) else value
-
-    def each(value: Any, change: Any) -> Any:
+    def each(value: Any, change: Callable[[Any], Any]) -> Any:
         if isinstance(value, dict):
             return {key: change(part) for key, part in value.items()}
         return [change(part) for part in value] if isinstance(value, list) else value
 
     def arm(about: Any) -> Any:
-        cost = about.get("cost") if isinstance(about, dict) else None
-        return about | {"cost": renamed(cost) or None} if isinstance(about, dict) else about
+        cost = {"cost": renamed(about.get("cost"), COST_IN_FORMAT_1) or None} if isinstance(about, dict) else {}
+        return about | cost if cost else about
 
     def analysis(entry: Any) -> Any:
         def part(one: Any) -> Any:
@@ -92,7 +81,7 @@ def _from_format_1(old: dict[str, Any]) -> dict[str, Any]:
     machines = old.get("fingerprint", [])
     return old | {
         "format": FORMAT,
-        "tasks": each(old.get("tasks"), renamed),
+        "tasks": each(old.get("tasks"), lambda about: renamed(about, DATA_IN_FORMAT_1)),
         "arms": each(old.get("arms"), arm),
         "analyses": each(old.get("analyses", []), analysis),
         "fingerprints": [machines] if isinstance(machines, dict) else machines,

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import too_deep
-from manyheads.results.outline import StudyOutline
 from manyheads.results.run_record import (
     RECORD,
     FailedRecord,
@@ -24,7 +23,8 @@ from manyheads.results.run_record import (
     in_this_format,
     model_of,
 )
-from manyheads.results.schema import Status, unlike
+from manyheads.results.schema import Cost as ArmCost
+from manyheads.results.schema import Status, StudyOutline, unlike
 
 FINISHED: Status = "finished"
 FAILED: Status = "failed"
@@ -179,13 +179,17 @@ def _first_other(first: Answers, other: Answers) -> str:
     return f"{other.ids[line]!r} in line {line + 1}, where the other has {first.ids[line]!r}"
 
 
-def cost(runs: Sequence[Record]) -> dict[str, Any]:
-    """The cost of an arm: the mean over the seeds of which all runs finished, summed over the models of a seed."""
+def cost(runs: Sequence[Record]) -> ArmCost | None:
+    """The cost of an arm: the mean over the seeds of which all runs finished, summed over the models of a seed.
+
+    None if there is no such seed.
+    """
     seeds: dict[int, list[Record]] = {}
     for run in runs:
         seeds.setdefault(run.seed, []).append(run)
     whole = [of_seed for of_seed in seeds.values() if all(run.status == FINISHED for run in of_seed)]
-    return _mean([_of_seed([run.result.cost for run in of_seed]).model_dump() for of_seed in whole])
+    costs = [_of_seed([run.result.cost for run in of_seed]).model_dump() for of_seed in whole]
+    return ArmCost.model_validate(_mean(costs)) if costs else None
 
 
 def _of_seed(models: Sequence[RunCost]) -> RunCost:
@@ -219,7 +223,7 @@ def _sum(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _mean(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     mean: dict[str, Any] = {}
-    for key in costs[0] if costs else ():
+    for key in costs[0]:
         values = [one[key] for one in costs]
         if isinstance(values[0], Mapping):
             mean[key] = {part: total / len(costs) for part, total in _sum(values).items()}

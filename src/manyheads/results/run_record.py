@@ -30,12 +30,12 @@ from manyheads.results.schema import Count, Name, Number, Part, Sha256
 FORMAT = 2
 RECORD, METRICS = "record.json", "metrics.jsonl"
 
-_COST_IN_FORMAT_1 = {
+COST_IN_FORMAT_1 = {
     "operations": "flops",
     "operations_per_second": "flops_per_second",
     "ceiling": "peak_flops_per_second",
 }
-_DATA_IN_FORMAT_1 = {"clipped": "truncated", "ceiling": "answerable"}
+DATA_IN_FORMAT_1 = {"clipped": "truncated", "ceiling": "answerable"}
 ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {}
 """Each setting that format 1 did not have: the format that brought it, and the value that says what runs did before.
 
@@ -320,7 +320,7 @@ class StepRecord:
     @classmethod
     def read(cls, line: bytes) -> "StepRecord":
         """The step of a line, in whichever format it was written."""
-        return _STEP.validate_python(_renamed(json.loads(line), _COST_IN_FORMAT_1))
+        return _STEP.validate_python(renamed(json.loads(line), COST_IN_FORMAT_1))
 
 
 _STEP = TypeAdapter(StepRecord)
@@ -347,7 +347,7 @@ def in_this_format(content: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """
     record = {**content, "format": known_format(content)}
     if record["format"] == 1:
-        record["cost"] = _renamed(record.get("cost"), _COST_IN_FORMAT_1)
+        record["cost"] = renamed(record.get("cost"), COST_IN_FORMAT_1)
         data = record.get("data")
         record["data"] = {task: _data(about) for task, about in data.items()} if isinstance(data, dict) else data
     return record
@@ -355,13 +355,14 @@ def in_this_format(content: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 
 def _data(about: JsonValue) -> JsonValue:
     """What format 1 says about a task's data."""
-    about = _renamed(about, _DATA_IN_FORMAT_1)
+    about = renamed(about, DATA_IN_FORMAT_1)
     if isinstance(about, dict) and isinstance(encoding := about.get("encoding"), dict):
-        about["encoding"] = {split: _renamed(counts, _DATA_IN_FORMAT_1) for split, counts in encoding.items()}
+        about["encoding"] = {split: renamed(counts, DATA_IN_FORMAT_1) for split, counts in encoding.items()}
     return about
 
 
-def _renamed(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
+def renamed(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
+    """An object with other keys; anything else as it is."""
     return {names.get(key, key): part for key, part in value.items()} if isinstance(value, dict) else value
 
 

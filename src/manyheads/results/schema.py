@@ -3,13 +3,15 @@
 Keys that are not named here are let through: a newer version of the same format may have written them.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from manyheads.core.problems import Problem, shown
 from manyheads.core.strict_json import too_deep
+from manyheads.core.version import __version__
 
 FORMAT = 2
 """Of results.json. Format 1 has no key `format`; `results.reader` translates it."""
@@ -52,17 +54,19 @@ class StudyInfo(Part):
 class TaskResult(Part):
     """A task: its data, and how it was scored."""
 
-    metric: str | None = Field(description="The headline metric, which claims are made about; null without a score.")
-    metrics: list[str] = Field(description="All metrics, the headline first.")
-    dataset: str | None
-    head: str | None
-    split: str | None = Field(description="The split that scores are reported on.")
-    items: Count | None = Field(description="Examples of that split.")
-    clusters: Count | None = Field(description="Groups of examples that belong together; null if each stands alone.")
-    train: Count | None = Field(description="Training examples.")
-    truncated: Count = Field(description="Tokens cut off, in both splits.")
-    dropped: dict[str, Count] = Field(description="Reason -> how many rows were left out for it.")
-    warnings: list[str]
+    metric: str | None = Field(default=None, description="The headline metric, which claims are made about.")
+    metrics: list[str] = Field(default=[], description="All metrics, the headline first.")
+    dataset: str | None = None
+    head: str | None = None
+    split: str | None = Field(default=None, description="The split that scores are reported on.")
+    items: Count | None = Field(default=None, description="Examples of that split.")
+    clusters: Count | None = Field(
+        default=None, description="Groups of examples that belong together, if there are such."
+    )
+    train: Count | None = Field(default=None, description="Training examples.")
+    truncated: Count = Field(default=0, description="Word pieces cut off, in both splits.")
+    dropped: dict[str, Count] = Field(default={}, description="Reason -> how many rows were left out for it.")
+    warnings: list[str] = []
 
 
 class Cost(Part):
@@ -70,33 +74,33 @@ class Cost(Part):
 
     steps: Number
     seconds: dict[str, Number] = Field(description="Phase -> seconds.")
-    examples: dict[str, Number] = Field({}, description="Task -> examples trained on.")
-    epochs: dict[str, Number] = Field({}, description="Task -> passes over its training data.")
-    tokens: dict[str, Number] = Field({}, description="Task -> tokens trained on, padding not counted.")
-    shares: dict[str, Number] = Field({}, description="Task -> its share of the batches, 0 to 1.")
+    examples: dict[str, Number] = Field(default={}, description="Task -> examples trained on.")
+    epochs: dict[str, Number] = Field(default={}, description="Task -> passes over its training data.")
+    tokens: dict[str, Number] = Field(default={}, description="Task -> tokens trained on, padding not counted.")
+    shares: dict[str, Number] = Field(default={}, description="Task -> its share of the batches, 0 to 1.")
     parameters: Number | None = None
-    peak_memory: Number | None = Field(None, description="Bytes.")
+    peak_memory: Number | None = Field(default=None, description="Bytes.")
     tokens_per_second: Number | None = None
-    padding: Number = Field(0, description="Tokens of padding computed beside the real ones.")
-    flops: Number = Field(0, description="Floating-point operations of the encoder for the real tokens.")
+    padding: Number = Field(default=0, description="Tokens of padding computed beside the real ones.")
+    flops: Number = Field(default=0, description="Floating-point operations of the encoder for the real tokens.")
     flops_per_second: Number = 0
-    peak_flops_per_second: Number | None = Field(None, description="Of this machine's matrix products.")
+    peak_flops_per_second: Number | None = Field(default=None, description="Of this machine's matrix products.")
 
 
 class Sweep(Part):
     """The setting that an arm varies, and its value."""
 
     key: str
-    value: JsonValue
+    value: bool | Integer | Number | str | list[JsonValue] | dict[str, JsonValue] | None
 
 
 class RunResult(Part):
     """A planned run and what became of it."""
 
     seed: Count
-    task: str | None = Field(description="The task, in an arm with one model per task; else null.")
-    status: Status
-    reason: str | None = Field(description="Why it has no result; null if it has one.")
+    task: str | None = Field(default=None, description="The task, in an arm with one model per task.")
+    status: Status = "missing"
+    reason: str | None = Field(default=None, description="Why it has no result, if it has none.")
     path: RelativePath
 
 
@@ -105,12 +109,12 @@ class ArmResult(Part):
 
     label: str | None = None
     description: str | None = None
-    models: Models
+    models: Models = "joint"
     tasks: list[str]
     sweep: Sweep | None = None
-    settings: dict[str, JsonValue] = Field(description="What differs from the study.")
+    settings: dict[str, JsonValue] = Field(default={}, description="What differs from the study.")
     runs: list[RunResult]
-    cost: Cost | None = Field(description="Null if no seed finished.")
+    cost: Cost | None = Field(default=None, description="Null if no seed finished.")
 
 
 class Score(Part):
@@ -223,15 +227,20 @@ class Analysis(Part):
     parts: list[Annotated[AnalysisText | AnalysisTable | AnalysisFigure, Field(discriminator="kind")]]
 
 
-class StudyResults(Part):
-    """results.json: everything that the tables and the report show of a study."""
+class StudyOutline(Part):
+    """What is known of a study before its runs are looked at: their records fill in the rest of `tasks` and `arms`."""
 
     format: Literal[2] = FORMAT
-    version: str = Field(description="Of manyheads.")
+    version: str = Field(default=__version__, description="Of manyheads.")
     study: StudyInfo
-    answer: str = Field(description="To the study's question, in a sentence or two.")
     tasks: dict[Name, TaskResult]
     arms: dict[Name, ArmResult]
+
+
+class StudyResults(StudyOutline):
+    """results.json: everything that the tables and the report show of a study."""
+
+    answer: str = Field(description="To the study's question, in a sentence or two.")
     scores: list[Score]
     comparisons: list[Comparison]
     failed: list[FailedRun]
@@ -249,6 +258,17 @@ class StudyResults(Part):
     def label(self, arm: str) -> str:
         """What people call an arm."""
         return self.arms[arm].label or arm
+
+
+def json_value(value: Any) -> Any:
+    """As JSON has it: lists for tuples, null for what is not finite, text for keys, whole characters."""
+    if isinstance(value, Mapping):
+        return {str(key): json_value(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(part) for part in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def unlike(shape: type[BaseModel], value: Any, where: str) -> Iterator[Problem]:

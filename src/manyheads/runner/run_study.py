@@ -11,10 +11,18 @@ from manyheads.core.problems import Problem, StudyError
 from manyheads.data.token_cache import default_folder
 from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
-from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline, TaskOutline
 from manyheads.results.records import read_records
 from manyheads.results.run_record import FailedRecord, RunRecord
-from manyheads.results.schema import StudyResults, Sweep
+from manyheads.results.schema import (
+    ArmResult,
+    RunResult,
+    StudyInfo,
+    StudyOutline,
+    StudyResults,
+    Sweep,
+    TaskResult,
+    json_value,
+)
 from manyheads.runner.analyses import FIGURES, FOLDER, analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.pool import HUNG, in_processes
@@ -196,34 +204,22 @@ def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: C
 def study_outline(study: Study, tasks: Mapping[str, TaskData]) -> StudyOutline:
     """What the comparison is told of a study."""
     scored = {name: task.summary for name, task in tasks.items() if task.reported is not None}
+    info = {key: getattr(study, key) for key in ("name", "question", "baseline", "seeds", "settings")}
+    known = ("head", "dataset", "train", "dropped", "warnings")
+    arms = {
+        name: ArmResult(
+            label=arm.label,
+            description=arm.description,
+            models="one per task" if arm.alone else "joint",
+            tasks=list(arm.tasks),
+            sweep=Sweep(key=arm.sweep[0], value=json_value(arm.sweep[1])) if arm.sweep else None,
+            settings=json_value(arm.differs),
+            runs=[RunResult(seed=run.seed, task=run.task, path=run.path) for run in runs(study) if run.arm is arm],
+        )
+        for name, arm in study.arms.items()
+    }
     return StudyOutline(
-        name=study.name,
-        question=study.question,
-        command=f"manyheads run {study.path}",
-        baseline=study.baseline,
-        seeds=study.seeds,
-        settings=study.settings,
-        tasks={
-            name: TaskOutline(
-                head=about.head,
-                dataset=about.dataset,
-                train=about.train,
-                dropped=about.dropped,
-                warnings=about.warnings,
-                hash=about.hash,
-            )
-            for name, about in scored.items()
-        },
-        arms={
-            name: ArmOutline(
-                tasks=list(arm.tasks),
-                runs=[PlannedRun(run.seed, run.task, run.path) for run in runs(study) if run.arm.name == name],
-                models="one per task" if arm.alone else "joint",
-                label=arm.label,
-                description=arm.description,
-                sweep=Sweep(key=arm.sweep[0], value=arm.sweep[1]) if arm.sweep else None,
-                settings=dict(arm.differs),
-            )
-            for name, arm in study.arms.items()
-        },
+        study=StudyInfo.model_validate(json_value(info | {"command": f"manyheads run {study.path}"})),
+        tasks={task: TaskResult(**about.model_dump(include=set(known))) for task, about in scored.items()},
+        arms=arms,
     )

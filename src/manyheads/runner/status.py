@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.results.outline import StudyOutline
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
 from manyheads.results.run_record import FailedRecord, FormatError, comparable, record_hash
+from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.steps import Run, runs
 from manyheads.training.inputs import StudyInputs
