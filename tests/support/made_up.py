@@ -12,6 +12,7 @@ from manyheads import registry
 from manyheads.analyses import FinishedRun
 from manyheads.core.values import Table
 from manyheads.heads import Head
+from manyheads.results.run_record import FinishedRecord, TaskMetrics
 from manyheads.results.schema import Comparison, StudyResults
 from manyheads.study.spec import Arm, Choice, Study, Task
 
@@ -87,8 +88,10 @@ class MadeUp:
         found = []
         for name, seed, of_task in self.lines:
             if arm in ("", name) and task in ("", of_task):
-                metrics = {"kinds": self.kinds[of_task], "headline": next(iter(self.kinds[of_task]))}
-                found.append(FinishedRun(name, seed, (of_task,), f"{name}/{seed}", {"metrics": {of_task: metrics}}))
+                kinds = self.kinds[of_task]
+                metrics = TaskMetrics(headline=next(iter(kinds)), kinds=kinds, split=None)
+                record = FinishedRecord.model_construct(metrics={of_task: metrics})
+                found.append(FinishedRun(name, seed, (of_task,), f"{name}/{seed}", record))
         return found
 
     def answers(self, run: FinishedRun, task: str) -> list[dict[str, Any]]:

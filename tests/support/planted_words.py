@@ -11,6 +11,7 @@ from made_up import study_of
 from manyheads.analyses import FinishedRun
 from manyheads.core.values import Places, Table
 from manyheads.data.batches import TrainingData, encoded, stored
+from manyheads.results.run_record import FinishedRecord, Method, RunSettings
 from manyheads.training.model import MultiTaskModel, build_model
 
 WORDS = [f"w{at:02}" for at in range(40)]
@@ -64,7 +65,8 @@ class Models:
         arms = dict.fromkeys(arm for arm, _, _ in models)
         joint = [arm for arm, task, _ in models if not task]
         self.study = study_of({arm: list(tables) for arm in arms}, joint=joint)
-        self.record = {"settings": {"encoder": {"name": "bag_of_words", "settings": {}} | encoder}}
+        method = Method(**{"name": "bag_of_words", "settings": {}} | encoder)
+        self.record = FinishedRecord.model_construct(settings=RunSettings.model_construct(encoder=method))
 
     def finished(self, arm: str = "", task: str = "") -> list[FinishedRun]:
         made = [

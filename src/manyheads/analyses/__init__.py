@@ -12,7 +12,7 @@ companion: `analyses/_<name>_checks.py`, a module with a function `problems(stud
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -20,6 +20,7 @@ from manyheads.core.problems import Problem
 from manyheads.core.values import Answer, Encoded, HighlightedText, Options, Table
 from manyheads.heads import Head
 from manyheads.report.drawing import Figure
+from manyheads.results.run_record import FinishedRecord
 from manyheads.results.schema import StudyResults
 from manyheads.study.spec import Study
 
@@ -96,7 +97,7 @@ class FinishedRun:
     seed: int
     tasks: tuple[str, ...]
     path: str
-    record: Mapping[str, Any]
+    record: FinishedRecord
 
 
 class StudyRuns(Protocol):

@@ -87,7 +87,7 @@ class WordReader:
                 for task in (task for task in tasks if task in run.tasks):
                     if "text_pair" in self.runs.table(task).rows.column_names:
                         _leave_out(found, f"{task}: its examples are pairs of texts")
-                    elif run.record["settings"]["encoder"]["name"] == BAG:
+                    elif run.record.settings.encoder.name == BAG:
                         self._bag(found, run, task, tasks)
                     elif differentiable(self.runs.model(run)):
                         self._pieces(found, run, task)
@@ -157,7 +157,7 @@ def network_of(model: Any, run: FinishedRun, task: str) -> Network:
     """A bag of words with the head of a task, as arrays."""
     encoder, output = model.sharing.encoders()[0], model.head(task).output
     parts = [part.detach().numpy() for part in (encoder.weight, encoder.bias, output.weight, output.bias)]
-    activation = run.record["settings"]["encoder"]["settings"].get("activation", "sigmoid")
+    activation: Any = run.record.settings.encoder.settings.get("activation", "sigmoid")
     return Network(*parts, activation=activation)
 
 

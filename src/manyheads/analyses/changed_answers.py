@@ -77,9 +77,9 @@ class ChangedAnswers(Analysis):
         seeds = [seed for seed in runs.study.seeds if all(seed in of_arm for of_arm in finished)]
         if not seeds:
             return f"no seed of both arms finished on {task}"
-        metrics = finished[0][seeds[0]].record["metrics"][task]
-        kinds = metrics["kinds"]
-        wanted = [self.metrics[task]] if task in self.metrics else [metrics["headline"], *kinds]
+        metrics = finished[0][seeds[0]].record.metrics[task]
+        kinds = metrics.kinds
+        wanted = [self.metrics[task]] if task in self.metrics else [metrics.headline, *kinds]
         if problem := unknown_names(wanted, kinds, f"metrics.{task}"):
             raise StudyError(problem)
         answers = [[runs.answers(of_arm[seed], task) for seed in seeds] for of_arm in finished]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from manyheads.analyses import FinishedRun
 from manyheads.core.problems import Problem, StudyError, shown
@@ -13,6 +13,7 @@ from manyheads.core.values import Answer, Encoded, Table
 from manyheads.data.batches import stored
 from manyheads.heads import Head
 from manyheads.results.records import FINISHED, Record, predictions
+from manyheads.results.run_record import FileDigest
 from manyheads.results.schema import StudyResults
 from manyheads.study.spec import Study
 from manyheads.study.tasks import TaskData, head_of
@@ -44,7 +45,7 @@ class RunsOnDisk:
         self.out, self.study, self.results = out, study, results
         self._tasks, self._code = tasks, code
         self._finished = [
-            FinishedRun(one.arm, one.seed, tuple(one.result.data), one.path, one.result.model_dump())
+            FinishedRun(one.arm, one.seed, tuple(one.result.data), one.path, one.result)
             for one in records
             if one.status == FINISHED
         ]
@@ -56,7 +57,7 @@ class RunsOnDisk:
     def answers(self, run: FinishedRun, task: str) -> list[Answer]:
         path = predictions(self.out, run.path, task)
         data = path.read_bytes()
-        _check(path, len(data), hashlib.sha256(data).hexdigest(), run.record["files"].get(f"predictions/{task}.jsonl"))
+        _check(path, len(data), hashlib.sha256(data).hexdigest(), run.record.files.get(f"predictions/{task}.jsonl"))
         return [json.loads(line) for line in data.splitlines()]
 
     def table(self, task: str, split: Literal["reported", "train"] = "reported") -> Table:
@@ -79,7 +80,7 @@ class RunsOnDisk:
             for path in sorted(folder.glob("*.safetensors")):
                 with path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
-                _check(path, path.stat().st_size, digest, run.record["files"].get(f"model/{path.name}"))
+                _check(path, path.stat().st_size, digest, run.record.files.get(f"model/{path.name}"))
             self._last = (run.path, open_model(folder, self._code))
         return self._last[1]
 
@@ -91,15 +92,15 @@ class RunsOnDisk:
         gold = self.model(run).head(task).gold
         asked = [name for name in table.rows.column_names if name not in gold]
         examples = self.encoded(run, task, replace(table, rows=table.rows.select_columns(asked), labelled=False))
-        kind = precision(run.record["settings"]["training"]["precision"])
+        kind = precision(str(run.record.settings.training["precision"]))
         return predict(self.model(run), {task: examples}, kind)[task]
 
 
-def _check(path: Path, size: int, digest: str, written: Mapping[str, Any] | None) -> None:
+def _check(path: Path, size: int, digest: str, written: FileDigest | None) -> None:
     """Refuse a file that is not the one that the run's record names.
 
-    :param written: Its `size` and `sha256` when it was written.
+    :param written: What it was when it was written.
     """
-    if written is None or (size, digest) != (written.get("size"), written.get("sha256")):
+    if written is None or (size, digest) != (written.size, written.sha256):
         found = f"{size:,} bytes, sha256 {shown(digest[:12])}"
         raise StudyError([Problem(str(path), "has changed since the run wrote it", found, _AGAIN)])
