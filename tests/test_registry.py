@@ -118,3 +118,30 @@ def test_settings_with_the_defaults_of_the_others():
     }  # fmt: skip
     assert "weights" in registry.describe("sampling", "weighted").resolved({"weights": {}})
     assert "weights" not in registry.describe("sampling", "weighted").resolved({})
+
+
+METHOD = """
+import annotated_types
+from typing import Annotated
+import no_such_package
+from manyheads.core.settings import NotNegative, PerTask
+from manyheads.weighting import Weighting
+
+class Mine(Weighting):
+    def __init__(
+        self, tasks, *, one: Annotated[float, annotated_types.Gt(0), annotated_types.Lt(1)] = 0.5,
+        each: PerTask[NotNegative] | None = None, other: no_such_package.Kind = None,
+    ) -> None: ...
+"""
+
+
+def test_ranges_are_read_from_the_source_which_is_not_run(tmp_path):
+    (tmp_path / "weighting").mkdir()
+    (tmp_path / "weighting" / "mine.py").write_text(METHOD)
+    entry = registry.describe("weighting", "mine", tmp_path)
+    assert [setting.kind for setting in entry.settings] == [
+        "number, more than 0 and less than 1", "table of task = number, 0 or more", "anything",
+    ]  # fmt: skip
+    assert entry.problems({"one": 0.1, "each": {"a": 1}, "other": 3}, "x", tasks=["a"]) == []
+    found = entry.problems({"one": 1, "each": {"b": 1}, "tow": 2}, "x", tasks=["a"])
+    assert [problem.where for problem in found] == ["x.tow", "x.one", "x.each"]

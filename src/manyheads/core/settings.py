@@ -131,10 +131,12 @@ def _problem(error: ErrorDetails, kind: Any, where: str, default: Any) -> Proble
         case "literal_error":
             return Problem(where, f"should be {in_words(at)}", found, close(str(error["input"]), _choices(at)))
         case "finite_number" | "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            remedy = f"The default is {default!r}." if isinstance(default, int | float) else f"Give a {in_words(at)}."
+            remedy = (
+                f"The default is {default!r}." if isinstance(default, int | float) else f"Expected: {in_words(at)}."
+            )
             return Problem(where, f"should be {_range(at) or 'a finite number'}", found, remedy)
     return Problem(
-        where, error["msg"][0].lower() + error["msg"][1:], found, _remedy(error) or f"Give a {in_words(at)}."
+        where, error["msg"][0].lower() + error["msg"][1:], found, _remedy(error) or f"Expected: {in_words(at)}."
     )
 
 
