@@ -61,6 +61,7 @@ class TaskData:
             split=self.split,
             labels=None if self.train.labels is None else list(self.train.labels),
             dropped=dropped,
+            encoding={},
             warnings=[str(problem) for table in told for problem in table.warnings],
             hash=self.hash,
         )
