@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SPEED := docs/results/speed
+API := $(addprefix manyheads., api report.notebook core.values core.problems core.settings datasets encoders heads sharing \
+       sampling weighting penalties analyses)
 export HF_HUB_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-all check format torture bench clean
+.PHONY: demo test test-all check docs format torture bench clean
 
 demo: .venv/ready
 	$(BIN)/manyheads run studies/quickstart.toml --workers 2
@@ -38,6 +40,11 @@ bench: .venv/ready .venv/peers
 	$(BIN)/python benchmarks/gradient_methods.py --json $(SPEED)/gradient_methods.json
 	$(BIN)/python benchmarks/scaling.py --json $(SPEED)/scaling.json
 	$(BIN)/python benchmarks/speed_page.py
+
+# The Python API, and what each family asks of a method, as pages in build/api.
+docs: .venv/ready
+	$(BIN)/pdoc --no-show-source -o build/api $(API)
+	@echo "build/api/index.html"
 
 format: .venv/ready
 	$(BIN)/ruff format .

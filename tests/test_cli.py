@@ -199,7 +199,7 @@ def test_list_shows_names_and_settings():
     code, out, _ = call("list")
     assert code == 0 and "weighting" in out and "pcgrad" in out and "small_world" in out
     out = call("list", "sampling")[1]
-    assert "on_empty: Literal['cycle', 'drop', 'stop', 'error'] = 'cycle'" in out and "required" in out
+    assert """on_empty: "cycle", "drop", "stop" or "error" = 'cycle'""" in out and "required" in out
     code, _, err = call("list", "wighting")
     assert code == 2 and 'Did you mean "weighting"?' in err
 

@@ -20,10 +20,8 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "manyheads"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-TOOLS = {"pytest-xdist", "ruff", "pyright", "hatchling", "quadprog", "qpsolvers"}
+TOOLS = {"pytest-xdist", "pdoc", "ruff", "pyright", "hatchling", "quadprog", "qpsolvers"}
 """What developers need without an import of ours."""
-SOON = {"filelock", "jinja2", "scikit-learn"}
-"""Declared by the time that they are imported."""
 PEERS = {"accelerate", "peft", "tasknet"}
 """What only the peers of a benchmark import, from a folder of their own (benchmarks/peers.txt)."""
 
@@ -62,7 +60,7 @@ def imported(folders: Iterable[str]) -> set[str]:
 
 def test_what_is_declared_is_imported_and_what_is_imported_is_declared():
     found = imported(["src"]) | set(map(plain, registry.EXTRAS))  # the registry imports those if they are there
-    assert found | SOON == declared(PROJECT["dependencies"] + EXTRAS["quickstart"] + EXTRAS["methods"])
+    assert found == declared(PROJECT["dependencies"] + EXTRAS["quickstart"] + EXTRAS["methods"])
 
 
 def test_every_extra_that_the_registry_names_is_there():

@@ -60,10 +60,10 @@ MISTAKES = {
     "column": (HEAD, 'name = "multiple_choice"', ['tasks.food (train): the column "choices" is missing']),
     "label": (HEAD, 'name = "regression"', ["tasks.food (train) (record food_sentiment-train-0): the label is not a"]),
     "range": (HEAD, 'name = "regression", low = 3.0, high = 1.0', ["tasks.food.head: regression: low and high are"]),
-    "f1": (HEAD, 'name = "classification", metric = "f2"', ["tasks.food.head.metric: input should be 'accuracy'"]),
+    "f1": (HEAD, 'name = "classification", metric = "f2"', ["tasks.food.head.metric: should be \"accuracy\", \"f1\""]),
     "stride": (SPAN, "stride = 90", ["tasks.questions.head: span: stride is longer than the room"]),
     "special": (SPAN, "stride = 71", ["tasks.questions.head: span: stride is longer than the room"]),
-    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head: span: nbest is too small. Found 0."]),
+    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head.nbest: should be 1 or more. Found 0."]),
     "answer": ("nullable = true", "nullable = false", ["tasks.questions (train) (record questions_or_none-train-"]),
     "length": ("max_length = 48", "max_length = 129", ["tasks.food.head.max_length: longer than the encoder takes"]),
     "layers": ("[training]", "layers = 3\n[training]", ['encoder.layers: "TINY" has 2 layers. Found 3. Choose 1 to 2']),
@@ -78,7 +78,7 @@ MISTAKES = {
     "famo": ("ARM", 'weighting = { name = "famo", learning_rate = -1.0 }', ["arms.joint.weighting.learning_rate: "]),
     "dtp": (
         "ARM", 'weighting = { name = "dynamic_task_prioritization", alpha = 2.0, gamma = -1.0 }',
-        ["arms.joint.weighting.alpha: should be above 0", "arms.joint.weighting.gamma: should be a number from 0 up"],
+        ["arms.joint.weighting.alpha: should be more than 0", "arms.joint.weighting.gamma: should be 0 or more"],
     ),
     "parts": (
         "ARM", 'weighting = { name = "pcgrad" }\ntraining = { accumulation = 2 }',

@@ -11,9 +11,12 @@ from manyheads.core.version import __version__ as __version__
 
 # What Python users find here, and where; loaded when it is first asked for, since `import manyheads` must be quick.
 _PLACES = {
-    "Study": "api", "Model": "api", "Results": "report.notebook", "open_results": "report.notebook",
+    "Study": "api",
+    "Model": "api",
+    "Results": "report.notebook",
+    "open_results": "report.notebook",
     "StudyError": "core.problems",
-}  # fmt: skip
+}
 
 
 def __getattr__(name: str) -> Any:

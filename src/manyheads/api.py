@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.core.problems import Problem, StudyError
+from manyheads.core.values import Answer, Example
 from manyheads.inference import replies
 from manyheads.report.notebook import Results
 from manyheads.runner.pool import HUNG
@@ -109,9 +110,16 @@ class Study:
         _check_script(workers)
         with Progress(sys.stderr) as progress:
             content, folder = conduct(
-                self.path, _path(out), _data(data), self.code, workers=workers, fresh=fresh, progress=progress,
-                retry_failed=retry_failed, hung_after=60 * hung_after,
-            )  # fmt: skip
+                self.path,
+                _path(out),
+                _data(data),
+                self.code,
+                workers=workers,
+                fresh=fresh,
+                progress=progress,
+                retry_failed=retry_failed,
+                hung_after=60 * hung_after,
+            )
         return Results(content, folder)
 
     def _unchanged(self) -> None:
@@ -159,7 +167,7 @@ class Model:
         """What it can be asked."""
         return tuple(self.network.tasks)
 
-    def answer(self, questions: Iterable[str | Mapping[str, Any]], task: str | Sequence[str]) -> list[dict[str, Any]]:
+    def answer(self, questions: Iterable[str | Example], task: str | Sequence[str]) -> list[Answer]:
         """One answer for each question, as `manyheads predict` prints them.
 
         :param questions: Texts; or dicts with what the task asks for, such as `question` and `context`, maybe an `id`.

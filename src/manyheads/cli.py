@@ -82,9 +82,16 @@ def run(
 
         with Progress(sys.stderr) as progress:
             results, where = conduct(
-                study, out, data, code, workers=workers, fresh=fresh, progress=progress, retry_failed=retry_failed,
+                study,
+                out,
+                data,
+                code,
+                workers=workers,
+                fresh=fresh,
+                progress=progress,
+                retry_failed=retry_failed,
                 hung_after=60 * hung_after,
-            )  # fmt: skip
+            )
     if as_json:
         print(results.model_dump_json())
     else:

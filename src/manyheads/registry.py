@@ -28,7 +28,7 @@ import annotated_types
 from manyheads.core import settings
 from manyheads.core.encoder_info import EncoderInfo
 from manyheads.core.problems import Problem, StudyError, among
-from manyheads.core.values import Places
+from manyheads.core.values import Options, Places
 
 FAMILIES = ("datasets", "encoders", "heads", "sampling", "sharing", "weighting", "penalties", "analyses")
 HERE = Path(__file__).parent
@@ -94,7 +94,7 @@ class Entry:
         """True if it comes from a `--code` folder."""
         return not self.path.is_relative_to(HERE)
 
-    def problems(self, given: Mapping[str, Any], where: str, **context: Any) -> list[Problem]:
+    def problems(self, given: Options, where: str, **context: Any) -> list[Problem]:
         """What is wrong with settings that stand at `where`, as far as their names and types tell.
 
         :param context: What the types ask for, see `core.settings.check`.
@@ -111,7 +111,7 @@ class Entry:
                 found.append(Problem(at, f'"{self.name}" needs this setting', "", f"It is a {setting.kind}."))
         return found
 
-    def resolved(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def resolved(self, settings: Options) -> dict[str, Any]:
         """What a study sets, and the defaults of what it does not."""
         defaults = {setting.name: setting.default for setting in self.settings if setting.default is not REQUIRED}
         return {**defaults, **settings}
@@ -129,10 +129,10 @@ class Checks:
     """
 
     told: bool
-    problems: Callable[[Any, Mapping[str, Any], str], list[Problem]] = lambda *_: []
-    unfit: Callable[[Sequence[str] | None, Mapping[str, Any]], str | None] = lambda *_: None
+    problems: Callable[[Any, Options, str], list[Problem]] = lambda *_: []
+    unfit: Callable[[Sequence[str] | None, Options], str | None] = lambda *_: None
     lengths: Callable[..., list[list[int]] | None] = lambda *_: None
-    info: Callable[[Places, Mapping[str, Any]], EncoderInfo | None] = lambda *_: None
+    info: Callable[[Places, Options], EncoderInfo | None] = lambda *_: None
     score: Callable[..., Any] | None = None
 
 
@@ -188,7 +188,7 @@ def checks(family: str, name: str, code: Path | None = None) -> Checks:
     entry = describe(family, name, code)
     companion = entry.path.with_name(f"_{name}_checks.py")
     if not companion.is_file() and (entry.foreign or "problems" in entry.overrides):
-        return Checks(False, load(family, name, code).problems)
+        return _checks(False, load(family, name, code), CHECKED[:1])
     for package in sorted(entry.extras):
         if importlib.util.find_spec(package) is None:
             raise _missing(family, name, package)
@@ -196,7 +196,11 @@ def checks(family: str, name: str, code: Path | None = None) -> Checks:
         return Checks(False)
     # By its path: an import by its name would first import the family's package, and so the contract and torch.
     module = _from_path(f"manyheads{'_code' if entry.foreign else ''}.{family}.{companion.stem}", companion)
-    return Checks(True, **{key: getattr(module, key) for key in CHECKED if hasattr(module, key)})
+    return _checks(True, module, CHECKED)
+
+
+def _checks(told: bool, source: Any, asked: Sequence[str]) -> Checks:
+    return Checks(told, **{key: getattr(source, key) for key in asked if hasattr(source, key)})
 
 
 def _missing(family: str, name: str, package: str) -> StudyError:

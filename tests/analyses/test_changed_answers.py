@@ -252,7 +252,6 @@ ARMS = {"alone": ["food", "film"], "joint": ["food"], "other": ["film"]}
         ({"arms": ["joint", "other"]}, "train no scored task together"),
         ({"arms": ["alone", "joint"], "tasks": ["film"]}, "Found 'film'"),
         ({"arms": ["alone", "joint"], "metrics": {"fod": "accuracy"}}, 'Did you mean "food"?'),
-        ({"arms": ["alone", "joint"], "shown": -1}, "should be 0 or more"),
     ],
 )
 def test_what_does_not_fit_the_study_is_section_entry(asked, message):

@@ -230,7 +230,6 @@ def test_by_default_tasks_that_an_arm_trains_jointly_are_crossed():
             'only heads of this kind can be crossed: classification. Found d, whose head is "span"',
         ),
         ({"arms": ["few"]}, "there are no two tasks with a classification head that these arms train"),
-        ({"probed": -1}, "x.probed: should be 0 or more. Found -1."),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(given, message):

@@ -320,8 +320,6 @@ STUDY = study_of({"alone": ["one", "two"], "other": ["two"]}, heads={"two": "spa
         ({"arms": ["alnoe"]}, 'Did you mean "alone"?'),
         ({"tasks": ["two"]}, 'two, whose head is "span"'),
         ({"arms": ["other"]}, "none of these arms trains a task with a classification head"),
-        ({"least": 0}, "x.least: should be 1 or more. Found 0."),
-        ({"permutations": 9}, "x.permutations: should be 99 or more. Found 9."),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(given, message):

@@ -221,7 +221,7 @@ REFUSED = [
     Case(73, "A tag in validation that train does not have", "KeyError, or learned as nothing",
          {"train.txt": BOTH, "dev.txt": words("B-PRE", "O")},
          study({**TAGGED, "validation": "dev.txt"}, "tagging", report="validation"),
-         ("dev.txt:1: the tag does not occur in train", "Did you mean 'B-PER'?")),
+         ("dev.txt:1: the tag does not occur in train", 'Did you mean "B-PER"?')),
     Case(71, "Fewer tags than words in a file of predictions", "scored as far as it goes, silently",
          {"gold.jsonl": json_lines({"id": "1", "tags": ["O", "B-X"]}),
           "found.jsonl": json_lines({"id": 1, "tags": ["O"]})},

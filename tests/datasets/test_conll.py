@@ -127,7 +127,7 @@ BAD = [
     ("\n \n", {}, ["there are no sentences"]),
     ("-DOCSTART- O\n", {}, ["there are no sentences"]),
     ("a B-X\nb E-X\n", {"scheme": "iob2"}, ["train.txt:2", "'E-X'", 'Did you mean scheme = "bioes"?']),
-    ("a B-X\nb O\n", {"labels": ["O", "B-Y"]}, ["train.txt:1", "Found 'B-X' at 1 words. Did you mean 'B-Y'?"]),
+    ("a B-X\nb O\n", {"labels": ["O", "B-Y"]}, ["train.txt:1", "Found 'B-X' at 1 words. Did you mean \"B-Y\"?"]),
     ("a O\n", {"labels": ["O", "O"]}, ["conll: labels: names stand twice"]),
     ("a O\n", {"tag_column": 0}, ["there is no column 0"]),
     ("a O\n", {"tag_column": 1}, ["the same column"]),

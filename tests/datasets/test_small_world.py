@@ -13,6 +13,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from manyheads import registry
 from manyheads.core.problems import StudyError
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places
 from manyheads.datasets import _small_world_words as words
@@ -251,16 +252,13 @@ def test_half_of_the_questions_have_no_answer_and_their_words_do_not_say_which()
 
 
 def test_every_mistake_is_reported_at_once():
-    with pytest.raises(StudyError) as caught:
-        world("films", size=9, noise=0.6, difficulty=float("nan"))
-    message = str(caught.value)
-    assert [problem.where.split(".")[1] for problem in caught.value.problems] == [
-        "subset",
-        "size",
-        "noise",
-        "difficulty",
-    ]
-    assert "'films'" in message and "film_sentiment, food_sentiment, inference" in message and "Found 9" in message
+    wrong = {"subset": "films", "size": 9, "noise": 0.6, "difficulty": float("nan")}
+    problems = registry.describe("datasets", "small_world").problems(wrong, "x")
+    message = "\n".join(map(str, problems))
+    assert [problem.where for problem in problems] == ["x.subset", "x.size", "x.noise", "x.difficulty"]
+    assert (
+        "'films'" in message and '"film_sentiment", "food_sentiment", "inference"' in message and "Found 9" in message
+    )
 
 
 def test_more_rows_than_there_are_is_an_error_and_not_a_hang(monkeypatch):

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from manyheads.training.workshop import Workshop
 from tiny_encoders import FAMILIES, SIZES, make_family
 from torch.testing import assert_close
 from transformers import AutoModel, AutoTokenizer
@@ -30,6 +29,7 @@ from manyheads.study.parser import read_study
 from manyheads.study.spec import AdamW, TrainingSettings
 from manyheads.study.steps import Layout, runs
 from manyheads.study.tasks import read_tasks
+from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import train
 from manyheads.training.model import MultiTaskModel, build_model, open_model
 from manyheads.training.optimizer import optimizer_for
@@ -251,8 +251,8 @@ def test_check_and_run_refuse_and_say_the_same(folders, tmp_path, monkeypatch):
     path.write_text(text, "utf-8")
     assert planned(path, None, None)["minutes"] > 0
     study, said = read_study(path), []
-    workshop = Workshop(study, read_tasks(study, None), None, None)
-    run_study._check_models(workshop, runs(study), 0, said.append)
+    inputs = StudyInputs(study, read_tasks(study, None), None, None)
+    run_study._check_models(inputs, runs(study), 0, said.append)
     assert said == ["encoder: distilbert: computed with padding, which is slower (docs/encoders.md)"]
 
 

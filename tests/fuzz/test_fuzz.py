@@ -223,7 +223,7 @@ def test_questions_that_are_no_objects_are_no_rows(tmp_path, paragraphs, found):
 
 
 def test_a_step_that_trained_nothing_is_drawn_as_nothing(tmp_path):
-    steps = [json.dumps(STEPS[0]), '{"step": 1, "losses": {}}']
+    steps = [json.dumps(one) for one in (STEPS[0], {**STEPS[1], "losses": {}, "examples": {}})]
     assert attempt("steps", tmp_path, "\n".join(steps).encode())
 
 

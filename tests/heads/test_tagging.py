@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers, processors
 from typer.testing import CliRunner
 
+from manyheads import registry
 from manyheads.cli import app
 from manyheads.core.problems import StudyError
 from manyheads.core.tensors import States
@@ -250,13 +251,19 @@ def test_a_gold_tag_that_is_no_label_is_not_learned_counted_and_wrong(tokenizer)
         (("B-NP", "I-NP", "NN"), {"metric": "f1"}, r"Found \['NN'\]"),
         (("O",), {}, "at least two tags"),
         (None, {}, "at least two tags"),
-        (LABELS, {"stride": 0}, "stride is too small"),
-        (LABELS, {"max_word": 0}, "max_word is too small"),
     ],
 )
 def test_heads_that_cannot_be(labels, settings, message):
     with pytest.raises(ValueError, match=message):
         Tagging(4, labels, **settings)
+
+
+def test_windows_and_words_of_no_length_are_refused():
+    found = registry.describe("heads", "tagging").problems({"stride": 0, "max_word": 0}, "x")
+    assert [str(one) for one in found] == [
+        "x.stride: should be 1 or more. Found 0. The default is 64.",
+        "x.max_word: should be 1 or more. Found 0. The default is 32.",
+    ]
 
 
 def problems(words, tags, labels=LABELS, labelled=True):

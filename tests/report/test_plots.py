@@ -1,4 +1,3 @@
-import json
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -7,6 +6,7 @@ import pytest
 from results_example import hostile, results, study_results, write_metrics
 
 from manyheads.report import plots
+from manyheads.results.run_record import StepRecord
 from manyheads.results.schema import RunResult
 
 NAMES = ["scores", "differences", "sweep", "losses", "shares"]
@@ -134,8 +134,12 @@ def test_hostile_names_stay_text(tmp_path):
         assert "<script" not in figure.inline()
 
 
+def step(losses, examples) -> StepRecord:
+    return StepRecord(0, losses, {}, examples, {}, 0, 1e9, 0.1, 1e-3)
+
+
 def steps(*losses: float, task: str = "a", examples: int = 10):
-    return [{"losses": {task: loss}, "examples": {task: examples}} for loss in losses]
+    return [step({task: loss}, {task: examples}) for loss in losses]
 
 
 def test_curve_by_hand():
@@ -156,7 +160,7 @@ def test_smoothing_keeps_a_straight_line_straight():
 
 
 def test_shares_by_hand():
-    runs = [[{"losses": {}, "examples": {"a": 3, "b": 1}}] * 8]
+    runs = [[step({}, {"a": 3, "b": 1})] * 8]
     count, seen = plots._seen(runs, ["a", "b"])
     assert count == 8 and seen.tolist() == [[24.0], [8.0]]
 
@@ -164,12 +168,12 @@ def test_shares_by_hand():
 def test_failed_runs_and_runs_without_steps_are_not_read(tmp_path):
     for seed in (1, 2):
         (tmp_path / "a" / str(seed)).mkdir(parents=True)
-        (tmp_path / "a" / str(seed) / "metrics.jsonl").write_text(json.dumps({"step": seed, "losses": {}}) + "\n")
+        (tmp_path / "a" / str(seed) / "metrics.jsonl").write_text(step({}, {"a": seed}).line())
     states = {1: "finished", 2: "failed", 3: "finished"}
     runs = [
         RunResult(seed=seed, task=None, status=status, reason=None, path=f"a/{seed}") for seed, status in states.items()
     ]
-    assert plots._runs(tmp_path, runs) == [[{"step": 1, "losses": {}}]]
+    assert plots._runs(tmp_path, runs) == [[step({}, {"a": 1})]]
 
 
 def test_a_comparison_without_a_difference_has_its_row(tmp_path):

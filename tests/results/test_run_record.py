@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline
 from pydantic import ValidationError
 from run_example import FINGERPRINT, header, run_settings
 
@@ -42,7 +43,16 @@ FORMAT_1 = {
     "files": {"predictions/food.jsonl": {"size": 5, "sha256": "0" * 64}}, "cost": COST_1,
 }  # fmt: skip
 """record.json as 0.1.0 wrote it, before files had a format."""
-PLAN = {"arms": {"joint": {"runs": [{"seed": 1, "path": "joint/1"}]}}}
+OUTLINE = StudyOutline(
+    "s",
+    "?",
+    "manyheads run s.toml",
+    "joint",
+    (1,),
+    {},
+    {},
+    {"joint": ArmOutline(["food"], [PlannedRun(1, None, "joint/1")])},
+)
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def folder(tmp_path) -> Path:
 
 
 def test_a_record_of_format_1_speaks_the_words_of_this_one(folder):
-    (record,) = read_records(folder, PLAN)
+    (record,) = read_records(folder, OUTLINE)
     assert (record.status, record.reason) == ("finished", None)
     found = record.result
     assert (found.format, found.scores) == (1, FORMAT_1["scores"])
@@ -84,7 +94,7 @@ def test_a_later_format_is_refused_by_its_name(folder):
     path = folder / "joint/1/record.json"
     path.write_text(json.dumps({**FORMAT_1, "format": 3}))
     with pytest.raises(StudyError, match=r"was written in format 3; this version reads 1 to 2\. Use the version"):
-        read_records(folder, PLAN)
+        read_records(folder, OUTLINE)
     for unknown in (0, True, "2", None):
         with pytest.raises(FormatError, match="was written in format"):
             in_this_format({"format": unknown})
@@ -98,7 +108,7 @@ def test_a_record_that_was_changed_is_a_run_without_a_result(folder):
         ({"scores": {"../x": {}}}, "scores.../x"),
     ]:
         path.write_text(json.dumps({**FORMAT_1, **change}))
-        (record,) = read_records(folder, PLAN)
+        (record,) = read_records(folder, OUTLINE)
         assert record.status == "failed" and says in (record.reason or "") and record.content is None
     with pytest.raises(ValidationError):
         FailedRecord(**header("joint", 1), reason="")

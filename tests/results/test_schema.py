@@ -4,17 +4,19 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from manyheads.core.problems import StudyError
 from manyheads.results.reader import read_results
+from manyheads.results.run_record import RunRecord
 from manyheads.results.schema import StudyResults
 
 ROOT = Path(__file__).parents[2]
-SCHEMAS = {"results": StudyResults}
+SCHEMAS = {"results": StudyResults, "record": RunRecord}
 
 
 def written(name: str) -> str:
-    return json.dumps(SCHEMAS[name].model_json_schema(), indent=1) + "\n"
+    return json.dumps(TypeAdapter(SCHEMAS[name]).json_schema(), indent=1) + "\n"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

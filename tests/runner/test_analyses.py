@@ -182,6 +182,11 @@ def test_answers_that_were_changed_are_refused(done, tiny):
             "analyses.changed_answers.shwn: there is no such key. Did you mean ",
         ),
         ('[analyses.changed_answers]\nshown = "3"', "analyses.changed_answers.shown: input should be a valid integer"),
+        ("[analyses.changed_answers]\nshown = -1", "analyses.changed_answers.shown: should be 0 or more. Found -1."),
+        (
+            "[analyses.word_importance]\npermutations = 9",
+            "analyses.word_importance.permutations: should be 99 or more.",
+        ),
         ("[analyses]\nchanged_answers = 3", "analyses.changed_answers: should be a table. Found 3."),
         ("[arms.analyses]", "arms.analyses: is the name of a file of the study"),
     ],

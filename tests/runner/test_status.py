@@ -7,7 +7,7 @@ import pytest
 
 from manyheads.core.problems import StudyError
 from manyheads.results import run_record
-from manyheads.runner.run_study import comparison_plan
+from manyheads.runner.run_study import study_outline
 from manyheads.runner.status import study_status
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
@@ -45,7 +45,7 @@ class Folder:
         self.write("checkpoint/step-000000004/state.json", {"identity": self.before | changes, "seconds": 1.0})
 
     def status(self):
-        return study_status(self.inputs, self.out, comparison_plan(self.inputs.study, self.inputs.tasks))
+        return study_status(self.inputs, self.out, study_outline(self.inputs.study, self.inputs.tasks))
 
     def refused(self) -> str:
         with pytest.raises(StudyError) as error:

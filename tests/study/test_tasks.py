@@ -68,7 +68,9 @@ def test_a_task_that_only_helps_is_trained_and_not_scored(study_file, tmp_path):
 
 def test_the_mistakes_of_all_tasks_come_at_once(study_file):
     text = study_file.read_text("utf-8").replace("max_question = 24, nullable = true", "max_question = 24")
-    text = text.replace('subset = "food_sentiment"', 'subset = "food_sentiment", difficulty = 7.0')
+    text = text.replace(
+        '{ name = "small_world", subset = "food_sentiment", size = 40 }', '{ name = "table", train = "no" }'
+    )
     with pytest.raises(StudyError) as error:
         tasks_of(study_file, lambda _: text)
     wheres = [problem.where for problem in error.value.problems]

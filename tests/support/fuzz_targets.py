@@ -328,8 +328,8 @@ def _record(folder: Path, data: bytes) -> Any:
 
 
 STEPS = [
-    {"step": n, "losses": {"sst2": 0.5}, "weights": {}, "examples": {"sst2": 8, "mnli": 1}, "tokens": {},
-    "seconds": 0.1}
+    {"step": n, "losses": {"sst2": 0.5}, "weights": {}, "examples": {"sst2": 8, "mnli": 1}, "tokens": {}, "padding": 0,
+    "flops": 1e9, "seconds": 0.1, "learning_rate": 1e-3}
     for n in range(4)
 ]  # fmt: skip
 

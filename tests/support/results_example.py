@@ -238,7 +238,7 @@ def lines(shares: dict[str, float], rng: random.Random, steps: int, models: str)
         loss = (floor + (start - floor) * math.exp(-seen[task] / 40)) * rng.uniform(0.8, 1.2)
         made.append({
             "step": step, "losses": {task: loss}, "weights": {}, "examples": {task: 32}, "tokens": {task: 32 * 40},
-            "seconds": 0.15, "learning_rate": 3e-5,
+            "padding": 0, "flops": 1e9, "seconds": 0.15, "learning_rate": 3e-5,
         })  # fmt: skip
     return made
 

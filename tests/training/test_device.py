@@ -21,10 +21,10 @@ def test_what_was_asked_for_is_kept(asked, monkeypatch):
 
 def test_the_switch_is_told_apart_and_its_absence_is_as_before(monkeypatch):
     monkeypatch.delenv("MANYHEADS_PLAIN", raising=False)
-    before = device.fingerprint("fp32")
+    before = device.fingerprint("fp32").model_dump()
     assert "plain" not in before
     monkeypatch.setenv("MANYHEADS_PLAIN", "1")
-    assert device.fingerprint("fp32") == before | {"plain": True}
+    assert device.fingerprint("fp32").model_dump() == before | {"plain": True}
 
 
 def test_the_peak_is_measured_once():

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from manyheads.core.problems import Problem
-from manyheads.core.values import Answer, Encoded, HighlightedText, Table
+from manyheads.core.values import Answer, Encoded, HighlightedText, Options, Table
 from manyheads.heads import Head
 from manyheads.report.drawing import Figure
 from manyheads.results.schema import StudyResults
@@ -151,7 +151,7 @@ class Analysis(ABC):
     """The contract of every analysis. Its keyword-only constructor arguments are what a study may set."""
 
     @classmethod
-    def problems(cls, study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+    def problems(cls, study: Study, settings: Options, where: str) -> list[Problem]:
         """The settings that do not fit the study, before any data is read. Not called if there is a companion.
 
         :param settings: What the study sets; settings left at their defaults are not in it.

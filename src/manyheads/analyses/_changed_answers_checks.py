@@ -1,9 +1,9 @@
 """Which two arms are compared answer by answer, and what in the settings does not fit the study."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.core.values import Options
 from manyheads.study.spec import Study
 
 
@@ -18,7 +18,7 @@ def common_tasks(study: Study, arms: Sequence[str]) -> list[str]:
     return [task for task in study.scored if all(task in study.arms[arm].tasks for arm in arms)]
 
 
-def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(study: Study, settings: Options, where: str) -> list[Problem]:
     """The settings that do not fit the study."""
     arms, tasks = settings.get("arms", ()), settings.get("tasks", ())
     names = list(study.arms)
@@ -38,6 +38,4 @@ def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Prob
         return [Problem(f"{where}.arms", what, "", "Choose two arms that answer the same questions.")]
     for key, given in (("tasks", tasks), ("metrics", settings.get("metrics") or {})):
         found += unknown_names(given, common, f"{where}.{key}")
-    if settings.get("shown", 1) < 0:
-        found.append(Problem(f"{where}.shown", "should be 0 or more", shown(settings["shown"])))
     return found

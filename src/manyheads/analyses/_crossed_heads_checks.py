@@ -1,10 +1,10 @@
 """Which heads can be given another task's texts, and what in the settings does not fit the study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import permutations
-from typing import Any
 
-from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, unknown_names
+from manyheads.core.values import Options
 from manyheads.study.spec import Study
 
 HEAD = "classification"
@@ -21,12 +21,10 @@ def crossings(study: Study, arms: Sequence[str], tasks: Sequence[str]) -> list[t
     return joint or every
 
 
-def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(study: Study, settings: Options, where: str) -> list[Problem]:
     """The settings that do not fit the study."""
     arms, tasks, known = settings.get("arms", ()), settings.get("tasks", ()), study.scored
     found = unknown_names(arms, study.arms, f"{where}.arms") + unknown_names(tasks, known, f"{where}.tasks")
-    if settings.get("probed", 0) < 0:
-        found.append(Problem(f"{where}.probed", "should be 0 or more", shown(settings["probed"])))
     if found:
         return found
     for task in tasks:

@@ -1,9 +1,9 @@
 """Which arms of a study train a pair of tasks, and what in the settings does not fit the study."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.core.values import Options
 from manyheads.study.spec import Study
 
 
@@ -21,7 +21,7 @@ def pairs(study: Study, arms: Sequence[str] = ()) -> dict[tuple[str, str], list[
     return found
 
 
-def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(study: Study, settings: Options, where: str) -> list[Problem]:
     """The settings that do not fit the study."""
     arms = settings.get("arms", ())
     found = unknown_names(arms, study.arms, f"{where}.arms")

@@ -1,9 +1,9 @@
 """Which models' words can be compared, and what in the settings does not fit the study."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from manyheads.core.problems import Problem, shown, unknown_names
+from manyheads.core.problems import Problem, unknown_names
+from manyheads.core.values import Options
 from manyheads.study.spec import Study
 
 HEAD = "classification"
@@ -14,13 +14,10 @@ def classified_tasks(study: Study, tasks: Sequence[str]) -> list[str]:
     return [name for name, task in study.scored.items() if task.head.name == HEAD and name in (tasks or study.scored)]
 
 
-def problems(study: Study, settings: Mapping[str, Any], where: str) -> list[Problem]:
+def problems(study: Study, settings: Options, where: str) -> list[Problem]:
     """The settings that do not fit the study."""
     arms, tasks, known = settings.get("arms", ()), settings.get("tasks", ()), study.scored
     found = unknown_names(arms, study.arms, f"{where}.arms") + unknown_names(tasks, known, f"{where}.tasks")
-    for key, least in (("least", 1), ("shown", 1), ("texts", 0), ("permutations", 99)):
-        if settings.get(key, least) < least:
-            found.append(Problem(f"{where}.{key}", f"should be {least} or more", shown(settings[key])))
     if found:
         return found
     for task in tasks:

@@ -15,6 +15,7 @@ from manyheads.analyses._changed_answers_checks import common_tasks, compared_ar
 from manyheads.analyses._changed_groups import Group, group_figure, group_table, grouped, ordered
 from manyheads.analyses._changes import ADDITIVE, Changes, TaskChanges, contributions
 from manyheads.core.problems import StudyError, counted, unknown_names
+from manyheads.core.settings import NotNegativeInt
 from manyheads.core.values import Answer, Example
 from manyheads.heads import Head
 from manyheads.report.drawing import Figure
@@ -48,7 +49,7 @@ class ChangedAnswers(Analysis):
         arms: Sequence[str] = (),
         tasks: Sequence[str] = (),
         metrics: dict[str, str] | None = None,
-        shown: int = 60,
+        shown: NotNegativeInt = 60,
     ) -> None:
         self.arms, self.tasks, self.metrics, self.shown = arms, tasks, metrics or {}, shown
 

@@ -12,6 +12,7 @@ import numpy as np
 from manyheads.analyses import Analysis, Column, DataTable, Section, StudyRuns, Value
 from manyheads.analyses._crossed_answers import Crosser, Panel, Score, majority, refusal, scores
 from manyheads.analyses._crossed_heads_checks import crossings
+from manyheads.core.settings import NotNegativeInt
 from manyheads.report import drawing
 from manyheads.report.drawing import BAND, INK, MUTED, ROW, SERIES, Figure
 from manyheads.report.templating import clean, shortened
@@ -43,7 +44,7 @@ class CrossedHeads(Analysis):
         arms: Sequence[str] = (),
         tasks: Sequence[str] = (),
         by_order: bool = False,
-        probed: int = 10_000,
+        probed: NotNegativeInt = 10_000,
     ) -> None:
         self.arms, self.tasks, self.by_order, self.probed = arms, tasks, by_order, probed
 

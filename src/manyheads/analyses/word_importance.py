@@ -6,8 +6,10 @@ the function alone (`_word_scores.py`), the agreement between two seeds of one m
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from manyheads.analyses import Analysis, DataTable, Section, StudyRuns, Value
 from manyheads.analyses._agreement import rho
@@ -25,6 +27,7 @@ from manyheads.analyses._word_pairs import (
 )
 from manyheads.analyses._word_scores import Network, sums
 from manyheads.core.problems import counted
+from manyheads.core.settings import NotNegativeInt, PositiveInt
 from manyheads.metrics.resampled import ranks
 from manyheads.report.drawing import Figure
 from manyheads.results.numbers import fixed
@@ -58,10 +61,10 @@ class WordImportance(Analysis):
         *,
         arms: Sequence[str] = (),
         tasks: Sequence[str] = (),
-        least: int = 20,
-        texts: int = 0,
-        shown: int = 20,
-        permutations: int = 999,
+        least: PositiveInt = 20,
+        texts: NotNegativeInt = 0,
+        shown: PositiveInt = 20,
+        permutations: Annotated[int, Ge(99)] = 999,
     ) -> None:
         self.arms, self.tasks, self.least, self.texts = arms, tasks, least, texts
         self.shown, self.permutations = shown, permutations

@@ -48,10 +48,15 @@ class StudyError(ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def close(found: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
-    """'Did you mean "x"?' if some choice is close, else nothing."""
-    match = difflib.get_close_matches(found, list(choices), n=1, cutoff=cutoff)
-    return f'Did you mean "{match[0]}"?' if match else ""
+def close(found: str, choices: Iterable[str], most: int = 1, cutoff: float = 0.6) -> str:
+    """'Did you mean "x" or "y"?' with the choices that are close, else nothing.
+
+    :param most: So many choices are named.
+    :param cutoff: How alike they have to be, from 0 to 1.
+    """
+    near = difflib.get_close_matches(found, list(choices), most, cutoff)
+    names = [f'"{shown(one)[1:-1]}"' for one in near]
+    return f"Did you mean {' or '.join(names)}?" if names else ""
 
 
 def among(found: str, choices: Iterable[str]) -> str:

@@ -73,9 +73,16 @@ NotAllZero = AfterValidator(_not_all_zero)
 DividesWidth = AfterValidator(_divides_width)
 """Of a whole number: the encoder's `width` can be divided by it."""
 TYPES = (
-    "Positive", "NotNegative", "BelowOne", "PositiveInt", "NotNegativeInt", "TaskName", "PerTask", "NotAllZero",
+    "Positive",
+    "NotNegative",
+    "BelowOne",
+    "PositiveInt",
+    "NotNegativeInt",
+    "TaskName",
+    "PerTask",
+    "NotAllZero",
     "DividesWidth",
-)  # fmt: skip
+)
 """What of this module a method's annotations may name."""
 
 
@@ -124,9 +131,11 @@ def _problem(error: ErrorDetails, kind: Any, where: str, default: Any) -> Proble
         case "literal_error":
             return Problem(where, f"should be {in_words(at)}", found, close(str(error["input"]), _choices(at)))
         case "finite_number" | "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            remedy = f"The default is {default!r}." if isinstance(default, int | float) else ""
+            remedy = f"The default is {default!r}." if isinstance(default, int | float) else f"Give a {in_words(at)}."
             return Problem(where, f"should be {_range(at) or 'a finite number'}", found, remedy)
-    return Problem(where, error["msg"][0].lower() + error["msg"][1:], found, _remedy(error))
+    return Problem(
+        where, error["msg"][0].lower() + error["msg"][1:], found, _remedy(error) or f"Give a {in_words(at)}."
+    )
 
 
 def no_such_key(where: str, key: str, known: Iterable[str]) -> Problem:

@@ -79,10 +79,16 @@ class Block:
         """The views of an Arrow batch; nothing is copied."""
         ids, types, lengths, targets = (batch.column(name) for name in ("ids", "token_types", "lengths", "targets"))
         return Block(
-            ids.values.to_numpy(), types.values.to_numpy(), ids.offsets.to_numpy(), lengths.values.to_numpy(),
-            lengths.offsets.to_numpy(), targets.values.to_numpy(), targets.offsets.to_numpy(),
-            batch.column("truncated").to_numpy(), batch.column("metadata"),
-        )  # fmt: skip
+            ids.values.to_numpy(),
+            types.values.to_numpy(),
+            ids.offsets.to_numpy(),
+            lengths.values.to_numpy(),
+            lengths.offsets.to_numpy(),
+            targets.values.to_numpy(),
+            targets.offsets.to_numpy(),
+            batch.column("truncated").to_numpy(),
+            batch.column("metadata"),
+        )
 
     def example(self, row: int, form: Form | None) -> Encoded:
         """One example; its arrays are read-only views."""

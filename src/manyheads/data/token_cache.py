@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import JsonValue
 
 from manyheads.data.columns import SCHEMA, Examples, Form, agreed
 
@@ -59,7 +60,7 @@ class Entry:
     path: Path
     bytes: int
     used: float
-    about: Mapping[str, Any]
+    about: Mapping[str, JsonValue]
 
 
 class TokenCache:
@@ -95,7 +96,7 @@ class TokenCache:
             os.utime(place / ABOUT)
         return found
 
-    def make(self, key: str, about: Mapping[str, Any], blocks: Blocks) -> Examples:
+    def make(self, key: str, about: Mapping[str, str], blocks: Blocks) -> Examples:
         """Encode a split into a new entry and open it; into memory, if it cannot be written.
 
         :param about: What `manyheads cache` shows: task, split, head.
@@ -109,7 +110,7 @@ class TokenCache:
         made = list(blocks())
         return Examples([batch for batch, _ in made], agreed(form for _, form in made))
 
-    def _written(self, key: str, about: Mapping[str, Any], blocks: Blocks) -> Examples:
+    def _written(self, key: str, about: Mapping[str, str], blocks: Blocks) -> Examples:
         assert self.folder is not None
         with _Writing():
             (self.folder / PLACE).mkdir(parents=True, exist_ok=True)
@@ -117,7 +118,7 @@ class TokenCache:
             part = self.folder / PLACE / f"{key}.{secrets.token_hex(8)}.part"
             part.mkdir()
         try:
-            _write(part, {"format": FORMAT, "key": key, **about}, blocks())
+            _write(part, {"key": key, **about}, blocks())
             with _Writing():
                 return self._moved(part, self.folder / PLACE / key)
         finally:
@@ -178,7 +179,7 @@ class _Writing:
             raise _CannotWriteError(str(error)) from error
 
 
-def _write(part: Path, about: Mapping[str, Any], blocks: Iterator[tuple[pa.RecordBatch, Form | None]]) -> None:
+def _write(part: Path, about: Mapping[str, str], blocks: Iterator[tuple[pa.RecordBatch, Form | None]]) -> None:
     began, examples, tokens, forms = time.perf_counter(), 0, 0, set[Form | None]()
     with _Writing():
         sink = pa.OSFile(str(part / DATA), "wb")
@@ -196,10 +197,15 @@ def _write(part: Path, about: Mapping[str, Any], blocks: Iterator[tuple[pa.Recor
             sink.close()
     form = agreed(forms)
     content = {
-        **about, "examples": examples, "tokens": tokens, "seconds": time.perf_counter() - began,
+        "format": FORMAT,
+        **about,
+        "examples": examples,
+        "tokens": tokens,
+        "seconds": time.perf_counter() - began,
         "targets": None if form is None else [form.whole, form.width],
-        "bytes": (part / DATA).stat().st_size, "checksum": _checksum(part / DATA),
-    }  # fmt: skip
+        "bytes": (part / DATA).stat().st_size,
+        "checksum": _checksum(part / DATA),
+    }
     with _Writing():
         (part / ABOUT).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
 

@@ -13,8 +13,12 @@ from manyheads.datasets._files import path_problem
 STRING = datasets.Value("string")
 WORDS = datasets.List(STRING)
 KINDS = {
-    "id": STRING, "words": WORDS, "tags": WORDS, "heads": datasets.List(datasets.Value("int32")), "relations": WORDS,
-}  # fmt: skip
+    "id": STRING,
+    "words": WORDS,
+    "tags": WORDS,
+    "heads": datasets.List(datasets.Value("int32")),
+    "relations": WORDS,
+}
 
 
 def given_files(name: str, places: Places, train: str, validation: str, test: str) -> dict[str, str]:

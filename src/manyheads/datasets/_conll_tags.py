@@ -1,11 +1,10 @@
 """Tags of words: are they chunks, in which scheme, which are misspelt, and which does train not have."""
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from manyheads.core.problems import Problem, shown
+from manyheads.core.problems import Problem, close, shown
 from manyheads.datasets._checks import Problems
 from manyheads.metrics import conlleval
 
@@ -86,7 +85,7 @@ def check_known(
         remedy = "They cannot be learned, and count as wrong."
         return [Problem(where, what, shown(sorted(strange)[:5]), remedy)]
     for tag, at in strange.items():
-        remedy = f"{_hint(tag, labels)}Known: {', '.join(labels[:20])}. Name all tags with labels = [...]."
+        remedy = f"{_hint(tag, labels)} Known: {', '.join(labels[:20])}. Name all tags with labels = [...].".lstrip()
         what = "the tag does not occur in train, nor another of its type"
         problems.add(place(*at), what, f"{shown(tag)} at {amounts[tag]:,} words", remedy)
     return []
@@ -94,8 +93,7 @@ def check_known(
 
 def _hint(tag: str, labels: Sequence[str]) -> str:
     meant = conlleval.meant(tag)
-    close = [meant] if meant in labels else difflib.get_close_matches(tag, labels, 1)
-    return f"Did you mean {shown(close[0])}? " if close else ""
+    return close(meant or tag, labels) if meant in labels else close(tag, labels)
 
 
 def _firsts(given: Sequence[Sequence[str]]) -> dict[str, tuple[int, int]]:

@@ -5,7 +5,6 @@ Lines end with \\n or \\r\\n and with nothing else; nothing is guessed, trimmed 
 
 import codecs
 import csv
-import difflib
 import errno
 import io
 import os
@@ -21,7 +20,7 @@ import numpy as np
 from datasets.table import InMemoryTable
 from pyarrow import parquet
 
-from manyheads.core.problems import Problem, StudyError, counted, shown
+from manyheads.core.problems import Problem, StudyError, close, counted, shown
 from manyheads.datasets._blocks import LONGEST_LINE, ROWS, Column, read_blocks
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._decode import PACKED, WIDE, read_text
@@ -66,8 +65,7 @@ def path_problem(path: Path, where: str) -> Problem | None:
         if path.is_symlink():
             return Problem(where, "this link points to nothing", f"{path} -> {os.readlink(path)}", "Mend the link.")
         near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, near, 3, 0.75)
-        remedy = f"Did you mean {' or '.join(close)}?" if close else "Paths are relative to the study file."
+        remedy = close(path.name, near, 3, 0.75) or "Paths are relative to the study file."
         return Problem(where, "there is no such file", str(path), remedy)
     if stat.S_ISDIR(mode):
         inside = sorted(entry.name for entry in path.iterdir() if entry.suffix in FORMATS)[:5]

@@ -211,13 +211,24 @@ def choice_table(
     return Table(datasets.Dataset.from_dict(columns, datasets.Features(kinds)), None, labelled)
 
 
-def span_table(
-    data: datasets.Dataset, where: str, split: str, *, repair: bool, unanswerable: bool, exclude_titles: Sequence[str]
-) -> Table:
-    """Questions on passages in the layout of SQuAD, as the head for spans asks for them.
+def spans(
+    places: Places,
+    hub: str,
+    subset: str,
+    split: str,
+    *,
+    repair: bool,
+    unanswerable: bool,
+    exclude_titles: Sequence[str],
+) -> Table | None:
+    """A split with questions on passages in the layout of SQuAD, as the head for spans asks for them; None if there is
+    no such split.
 
     :param exclude_titles: Articles to leave out; how many rows that drops is counted.
     """
+    data, where = load(places, hub, subset, split), f"{hub} {split}"
+    if data is None:
+        return None
     needs(data, ["id", "title", "context", "question", "answers"], where)
     every, warnings = len(data), []
     if exclude_titles:

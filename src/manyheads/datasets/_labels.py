@@ -1,6 +1,5 @@
 """Read a column of labels: classes by name, numbers, or the right one of several choices."""
 
-import difflib
 import math
 import re
 from collections import Counter
@@ -8,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manyheads.core.problems import Problem, counted, shown
+from manyheads.core.problems import Problem, close, counted, shown
 from manyheads.datasets._checks import Problems
 
 MOST_CLASSES = 1000
@@ -124,13 +123,12 @@ def _natural(name: str) -> tuple[int, float, str]:
 
 
 def _unknown(name: str, count: int, labels: Sequence[str], where: str, declared: bool, problems: Problems) -> None:
-    close = difflib.get_close_matches(name, labels, 1)
-    hint = f"Did you mean {shown(close[0])}? " if close else ""
+    hint = close(name, labels)
     if name == UNLABELLED:
-        hint = "Is -1 the mark of rows without label? Only a test split may have them. "
+        hint = "Is -1 the mark of rows without label? Only a test split may have them."
     known = ", ".join(labels[:20])
     what = "the label is not one of the declared ones" if declared else "the label does not occur in train"
-    problems.add(where, what, f"{shown(name)} in {counted(count, 'row')}", f"{hint}Known: {known}.")
+    problems.add(where, what, f"{shown(name)} in {counted(count, 'row')}", f"{hint} Known: {known}.".lstrip())
 
 
 def numbers(values: Sequence[Any], place: Place, problems: Problems) -> list[float]:

@@ -1,6 +1,5 @@
 """Turn the columns of the user's own data into the columns that heads ask for."""
 
-import difflib
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from datasets.table import InMemoryTable
 
-from manyheads.core.problems import Problem, StudyError, counted, shown
+from manyheads.core.problems import Problem, StudyError, close, counted, shown
 from manyheads.core.values import TEST, TRAIN, Table
 from manyheads.datasets._blocks import ROWS, Column, arrow_of
 from manyheads.datasets._checks import MISPLACED, Problems, check_ids, check_spans, distinct, repairs
@@ -274,7 +273,6 @@ def _find_columns(
 
 
 def _no_column(where: str, what: str, name: str, ours: str, names: Sequence[str], problems: Problems) -> None:
-    close = difflib.get_close_matches(name, names, 3, 0.5)
-    hint = f"Did you mean {' or '.join(shown(one) for one in close)}? " if close else ""
-    remedy = f'{hint}Say which it is with columns = {{ {ours} = "…" }}; if the first line is data, set header = [...].'
-    problems.add(where, what, ", ".join(shown(one, 30) for one in names[:10]), remedy)
+    hint = close(name, names, 3, 0.5)
+    remedy = f'Say which it is with columns = {{ {ours} = "…" }}; if the first line is data, set header = [...].'
+    problems.add(where, what, ", ".join(shown(one, 30) for one in names[:10]), f"{hint} {remedy}".lstrip())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.settings import PositiveInt
 from manyheads.core.values import TEST, TRAIN, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
@@ -37,8 +38,8 @@ class Conll(Dataset):
     :param labels: The tags in order; without, those of train, sorted.
     :param encoding: The encoding of the files.
     :param reported: The split to report; without, validation if there is one, else test.
-    :param limit: How many problems are shown at once.
-    :raises StudyError: At once for settings and missing files; in `read` for what is wrong inside.
+    :param limit: The most problems that are shown at once.
+    :raises StudyError: At once for settings and files that are missing; in `read` for what is wrong inside.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Conll(Dataset):
         labels: Sequence[str] = (),
         encoding: str = "utf-8",
         reported: Literal["", "train", "validation", "test"] = "",
-        limit: int = 20,
+        limit: PositiveInt = 20,
     ) -> None:
         super().__init__(places)
         self.files = given_files("conll", places, train, validation, test)
@@ -123,9 +124,7 @@ class Conll(Dataset):
         if given.tags:
             columns["tags"] = given.tags
             if train is None:
-                tags = train_tags(
-                    given.tags, where, place, problems, scheme=self.scheme, declared=self.labels
-                )  # fmt: skip
+                tags = train_tags(given.tags, where, place, problems, scheme=self.scheme, declared=self.labels)
             else:
                 tags = other_tags(given.tags, where, place, problems, train=train)
         warnings = [*(tags.warnings if tags and given.tags else ()), *length_warnings(given.words, where)]

@@ -6,6 +6,7 @@ The format: https://universaldependencies.org/format.html.
 from typing import Literal
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.settings import PositiveInt
 from manyheads.core.values import TRAIN, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
@@ -43,7 +44,7 @@ class Conllu(Dataset):
         target: Literal["upos", "xpos", "feats", "deprel"] = "upos",
         trees: bool = True,
         reported: Literal["", "train", "validation", "test"] = "",
-        limit: int = 20,
+        limit: PositiveInt = 20,
     ) -> None:
         super().__init__(places)
         self.files = given_files("conllu", places, train, validation, test)

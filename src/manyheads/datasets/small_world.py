@@ -6,12 +6,13 @@ demonstrations, documentation and tests: what is measured on it says nothing abo
 
 import zlib
 from random import Random
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Le
 from datasets import Dataset as Rows
 from datasets import Features, List, Value
 
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._small_world_makers import LABELS, MAKERS, Row
@@ -44,7 +45,7 @@ class SmallWorld(Dataset):
     :param difficulty: The share of hard constructions, 0 to 1: negation, contrast, opinions on something else,
         agreement at a distance, swapped roles, reworded questions on longer passages.
     :param seed: Makes another dataset of the same kind.
-    :raises StudyError: With every setting that is out of range; when reading, if there are fewer different examples
+    :raises StudyError: When reading, if there are fewer different examples
         than asked for.
     """
 
@@ -62,15 +63,12 @@ class SmallWorld(Dataset):
             "acceptability",
             "paraphrase",
         ],
-        size: int = 2000,
-        noise: float = 0.0,
-        difficulty: float = 0.5,
+        size: Annotated[int, Ge(10)] = 2000,
+        noise: Annotated[float, Ge(0), Le(0.5)] = 0.0,
+        difficulty: Annotated[float, Ge(0), Le(1)] = 0.5,
         seed: int = 0,
     ) -> None:
         super().__init__(places)
-        problems = _problems(subset, size, noise, difficulty)
-        if problems:
-            raise StudyError(problems)
         self.subset, self.size, self.noise, self.difficulty, self.seed = subset, size, noise, difficulty, seed
 
     def read(self, split: str) -> Table | None:
@@ -121,22 +119,6 @@ class SmallWorld(Dataset):
             else:
                 text, start = rng.choice([span for span in row["spans"] if span[0] not in row["answers"]["text"]])
                 row["answers"] = {"text": [text], "answer_start": [start]}
-
-
-def _problems(subset: str, size: int, noise: float, difficulty: float) -> list[Problem]:
-    problems = []
-    if subset not in MAKERS:
-        remedy = f"Choose from: {', '.join(MAKERS)}."
-        problems.append(Problem("small_world.subset", "there is no such subset", shown(subset), remedy))
-    if not size >= 10:
-        problems.append(Problem("small_world.size", "too few rows", shown(size), "Ask for 10 or more."))
-    if not 0 <= noise <= 0.5:
-        remedy = "Give a share from 0 to 0.5; with more, wrong labels would outnumber true ones."
-        problems.append(Problem("small_world.noise", "not a share of labels to make wrong", shown(noise), remedy))
-    if not 0 <= difficulty <= 1:
-        remedy = "Give a share from 0 to 1."
-        problems.append(Problem("small_world.difficulty", "not a share of hard examples", shown(difficulty), remedy))
-    return problems
 
 
 def _split_of(text: str) -> str:

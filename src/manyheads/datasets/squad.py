@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from manyheads.core.values import Places, Table
 from manyheads.datasets import Dataset
-from manyheads.datasets._hub import load, span_table
+from manyheads.datasets._hub import spans
 
 HUB, SUBSET = "rajpurkar/squad", "plain_text"
 
@@ -32,14 +32,5 @@ class Squad(Dataset):
         self.exclude_titles = list(exclude_titles)
 
     def read(self, split: str) -> Table | None:
-        data = load(self.places, HUB, SUBSET, split)
-        if data is None:
-            return None
-        return span_table(
-            data,
-            f"{HUB} {split}",
-            split,
-            repair=self.repair,
-            unanswerable=False,
-            exclude_titles=self.exclude_titles,
-        )
+        titles = self.exclude_titles
+        return spans(self.places, HUB, SUBSET, split, repair=self.repair, unanswerable=False, exclude_titles=titles)

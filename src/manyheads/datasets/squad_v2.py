@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from manyheads.core.values import Places, Table
 from manyheads.datasets import Dataset
-from manyheads.datasets._hub import load, span_table
+from manyheads.datasets._hub import spans
 
 HUB, SUBSET = "rajpurkar/squad_v2", "squad_v2"
 
@@ -16,14 +16,13 @@ HUB, SUBSET = "rajpurkar/squad_v2", "squad_v2"
 class SquadV2(Dataset):
     """130,319 questions to train on and 11,873 to validate; no answers means unanswerable.
 
-    Read from https://huggingface.co/datasets/rajpurkar/squad_v2 or a mirror of it. Licence: CC BY-SA 4.0. Every gold
-    answer is kept, and checked to stand in its passage at its offset. Ids are the publisher's; `cluster` is a hash of
-    the passage.
+    Read from https://huggingface.co/datasets/rajpurkar/squad_v2 or a mirror of it, and checked as `squad` is. Licence:
+    CC BY-SA 4.0.
 
     :param repair: Correct an answer's offset if its right place is beyond doubt; without it, a wrong one is an error.
-    :param exclude_titles: Articles to leave out. Needed beside `squad`, whose articles are the same ones: a passage
-        that one trains on must not be one that the other validates on.
-    :raises StudyError: If it is not found, or answers do not stand where they should.
+    :param exclude_titles: Articles to leave out, such as those that `squad` validates on in the same study: the two
+        have the same articles.
+    :raises StudyError: As `squad`.
     """
 
     def __init__(self, places: Places, *, repair: bool = False, exclude_titles: Sequence[str] = ()) -> None:
@@ -32,14 +31,5 @@ class SquadV2(Dataset):
         self.exclude_titles = list(exclude_titles)
 
     def read(self, split: str) -> Table | None:
-        data = load(self.places, HUB, SUBSET, split)
-        if data is None:
-            return None
-        return span_table(
-            data,
-            f"{HUB} {split}",
-            split,
-            repair=self.repair,
-            unanswerable=True,
-            exclude_titles=self.exclude_titles,
-        )
+        titles = self.exclude_titles
+        return spans(self.places, HUB, SUBSET, split, repair=self.repair, unanswerable=True, exclude_titles=titles)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.settings import PositiveInt
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
@@ -63,7 +64,7 @@ class OwnTable(Dataset):
         reported: Literal["", "train", "validation", "test"] = "",
         repair: bool = False,
         drop_unlabelled: bool = False,
-        limit: int = 20,
+        limit: PositiveInt = 20,
     ) -> None:
         super().__init__(places)
         self.files = {name: file for name, file in zip(SPLITS, (train, validation, test), strict=True) if file}

@@ -82,9 +82,20 @@ def _sentences(data: datasets.Dataset, where: str) -> list[Sentence]:
                 one.ranges += 1
                 continue
             number = str(len(one.words) + 1)
-            one.words.append([
-                number, word, lemma, tag, _plain(xpos), _features(feats), _plain(head), _plain(relation), deps, misc,
-            ])  # fmt: skip
+            one.words.append(
+                [
+                    number,
+                    word,
+                    lemma,
+                    tag,
+                    _plain(xpos),
+                    _features(feats),
+                    _plain(head),
+                    _plain(relation),
+                    deps,
+                    misc,
+                ]
+            )
         if one.words:
             found.append(one)
     return found

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from manyheads.core.tensors import States, Tokens, padding_for
-from manyheads.core.values import Tokenizer
+from manyheads.core.values import Options, Tokenizer
 
 
 class Encoder(nn.Module):
@@ -41,7 +41,7 @@ class Encoder(nn.Module):
     behind `saved`, as `learned`, whose default makes an encoder that can be measured but not used."""
 
     @classmethod
-    def learn(cls, texts: Mapping[str, Iterable[str]], settings: Mapping[str, Any]) -> Any:
+    def learn(cls, texts: Mapping[str, Iterable[str]], settings: Options) -> Any:
         """What training texts must tell before an encoder can be built, as plain JSON values: a vocabulary, say.
 
         :param texts: The texts of each task's training split. Of all tasks of the study, whichever an arm trains, so

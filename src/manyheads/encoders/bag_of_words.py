@@ -7,7 +7,7 @@ feedforward neural networks", AISTATS 2010, https://proceedings.mlr.press/v9/glo
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from manyheads.core.problems import StudyError
 from manyheads.core.tensors import States, Tokens
-from manyheads.core.values import Places
+from manyheads.core.values import Options, Places
 from manyheads.encoders import Encoder
 from manyheads.encoders._bag_of_words_checks import flops, setting_problems, shared_words
 from manyheads.encoders._words import WordTokenizer, saved_words
@@ -77,7 +77,7 @@ class BagOfWords(Encoder):
         self.bias = nn.Parameter(torch.zeros(width))
 
     @classmethod
-    def learn(cls, texts: Mapping[str, Iterable[str]], settings: Mapping[str, Any]) -> list[str]:
+    def learn(cls, texts: Mapping[str, Iterable[str]], settings: Options) -> list[str]:
         return shared_words(texts)
 
     def embed(self, tokens: Tokens) -> Tensor:

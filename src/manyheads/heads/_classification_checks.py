@@ -1,9 +1,8 @@
 """What a classification asks of its labels and its data, and how its predictions are scored; no torch."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 
-from manyheads.core.problems import Problem, shown
+from manyheads.core.problems import Problem, close, shown
 from manyheads.core.text_checks import first, record, text_lengths, texts_problems
 from manyheads.core.values import Options, Table
 from manyheads.metrics.score_files import score_labels
@@ -43,7 +42,5 @@ def _labels(table: Table, where: str) -> Iterator[Problem]:
         if wrong is None:
             yield Problem(at, f'"label" is missing {count}', "None", "Label these records, or leave them out.")
             continue
-        close = difflib.get_close_matches(str(wrong), names, n=1)
-        hint = f' Did you mean "{close[0]}"?' if close else ""
-        remedy = f"Choose from: {', '.join(names)}.{hint}"
+        remedy = f"Choose from: {', '.join(names)}. {close(str(wrong), names)}".rstrip()
         yield Problem(at, f"not one of the labels, {count}", shown(wrong), remedy)

@@ -4,9 +4,21 @@ from collections import Counter
 from collections.abc import Sequence
 
 QUESTION_WORDS = (
-    "how many", "how much", "how long", "how often", "how old", "how", "what", "which", "whose", "whom", "who", "when",
-    "where", "why",
-)  # fmt: skip
+    "how many",
+    "how much",
+    "how long",
+    "how often",
+    "how old",
+    "how",
+    "what",
+    "which",
+    "whose",
+    "whom",
+    "who",
+    "when",
+    "where",
+    "why",
+)
 FEWEST = 5
 """Question words with fewer questions are put together."""
 

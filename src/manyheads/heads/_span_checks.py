@@ -18,9 +18,6 @@ _REPAIR = "Correct answer_start, counted in characters from 0, or leave the reco
 
 def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
-    for name in ("max_question", "max_answer", "nbest", "shown", "stride"):
-        if settings[name] < 1:
-            return f"span: {name} is too small. Found {settings[name]}. Choose 1 or more."
     return stride_problem(settings, settings["max_length"] - settings["max_question"])
 
 

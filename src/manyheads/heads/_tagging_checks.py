@@ -19,9 +19,6 @@ def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     names = list(labels or [])
     if len(names) < 2:
         return f"tagging: at least two tags are needed. Found {names}."
-    for name in ("stride", "max_word"):
-        if settings[name] < 1:
-            return f"tagging: {name} is too small. Found {settings[name]}. Choose 1 or more."
     if settings["metric"] == "f1" and not are_chunk_tags(names):
         guesses = misspelt(names)
         remedy = 'Use metric = "accuracy".'

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from manyheads.core.problems import Problem
+from manyheads.core.settings import BelowOne, PositiveInt
 from manyheads.core.values import Answer, Encoded, Example, Measure, Table, Tokenizer
 from manyheads.heads import PooledHead, mean_cross_entropy
 from manyheads.heads._classification_checks import problems, unfit
@@ -43,8 +44,8 @@ class Classification(PooledHead):
         width: int,
         labels: Sequence[str] | None,
         *,
-        max_length: int = 128,
-        dropout: float = 0.1,
+        max_length: PositiveInt = 128,
+        dropout: BelowOne = 0.1,
         pooling: Literal["first", "mean"] = "first",
         metric: Literal["accuracy", "f1", "macro_f1", "matthews", "auc"] = "accuracy",
     ) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from manyheads.core.problems import Problem
+from manyheads.core.settings import BelowOne, PositiveInt
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import is_text
 from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
@@ -45,8 +46,8 @@ class MultipleChoice(PooledHead):
         width: int,
         labels: Sequence[str] | None,
         *,
-        max_length: int = 128,
-        dropout: float = 0.1,
+        max_length: PositiveInt = 128,
+        dropout: BelowOne = 0.1,
         pooling: Literal["first", "mean"] = "first",
     ) -> None:
         super().__init__(width, labels, 1, max_length, dropout, pooling, bias=False)

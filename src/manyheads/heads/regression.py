@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from manyheads.core.problems import Problem, StudyError
+from manyheads.core.settings import BelowOne, PositiveInt
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import LIMIT
 from manyheads.core.values import Answer, Encoded, Example, Measure, Table, Tokenizer
@@ -49,8 +50,8 @@ class Regression(PooledHead):
         low: float | None = None,
         high: float | None = None,
         metric: Literal["pearson", "spearman"] = "pearson",
-        max_length: int = 128,
-        dropout: float = 0.1,
+        max_length: PositiveInt = 128,
+        dropout: BelowOne = 0.1,
         pooling: Literal["first", "mean"] = "first",
     ) -> None:
         if problem := unfit(labels, {"low": low, "high": high}):

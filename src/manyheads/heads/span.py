@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from manyheads.core.problems import Problem, StudyError
+from manyheads.core.settings import PositiveInt
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import LIMIT
 from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Pieces, Table, Tokenizer
@@ -67,12 +68,12 @@ class Span(Head):
         width: int,
         labels: Sequence[str] | None,
         *,
-        max_length: int = 384,
-        stride: int = 128,
-        max_question: int = 64,
-        max_answer: int = 30,
-        nbest: int = 20,
-        shown: int = 3,
+        max_length: PositiveInt = 384,
+        stride: PositiveInt = 128,
+        max_question: PositiveInt = 64,
+        max_answer: PositiveInt = 30,
+        nbest: PositiveInt = 20,
+        shown: PositiveInt = 3,
         nullable: bool = False,
         threshold: float = 0.0,
         loss: Literal["mean", "sum"] = "mean",
@@ -80,9 +81,14 @@ class Span(Head):
     ) -> None:
         super().__init__(width, labels)
         self.settings = {
-            "max_length": max_length, "stride": stride, "max_question": max_question, "max_answer": max_answer,
-            "nbest": nbest, "shown": shown, "nullable": nullable,
-        }  # fmt: skip
+            "max_length": max_length,
+            "stride": stride,
+            "max_question": max_question,
+            "max_answer": max_answer,
+            "nbest": nbest,
+            "shown": shown,
+            "nullable": nullable,
+        }
         if problem := unfit(labels, self.settings):
             raise ValueError(problem)
         self.max_length, self.max_question, self.stride = max_length, max_question, stride

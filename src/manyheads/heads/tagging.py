@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from manyheads.core.problems import Problem, StudyError
+from manyheads.core.settings import BelowOne, PositiveInt
 from manyheads.core.tensors import States
 from manyheads.core.text_checks import is_text
 from manyheads.core.values import Answer, Encoded, Example, HighlightedText, Measure, Table, Tokenizer
@@ -51,10 +52,10 @@ class Tagging(Head):
         width: int,
         labels: Sequence[str] | None,
         *,
-        max_length: int = 128,
-        stride: int = 64,
-        max_word: int = 32,
-        dropout: float = 0.1,
+        max_length: PositiveInt = 128,
+        stride: PositiveInt = 64,
+        max_word: PositiveInt = 32,
+        dropout: BelowOne = 0.1,
         metric: Literal["", "f1", "accuracy"] = "",
     ) -> None:
         super().__init__(width, labels)

@@ -41,9 +41,12 @@ def score(gold: Path, predictions: Path) -> Scores:
     unknown = sum(_universal(relation) not in predicted for one in golds for _, relation in _arcs(one))
     scores: Scores = {name: right / words for name, right in rights.items()}
     return scores | {
-        "words": words, "total": len(golds), "missing": len(golds) - len(pairs), "unknown": len(given) - len(pairs),
+        "words": words,
+        "total": len(golds),
+        "missing": len(golds) - len(pairs),
+        "unknown": len(given) - len(pairs),
         "unknown_relations": unknown,
-    }  # fmt: skip
+    }
 
 
 def _arcs(one: Sentence) -> list[tuple[str, str]]:

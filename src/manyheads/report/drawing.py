@@ -36,14 +36,35 @@ Ends = tuple[float, float] | None
 """Of an interval, or None if it is not known."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 LOOK: dict[Any, Any] = {
-    "svg.fonttype": "none", "svg.hashsalt": "manyheads", "text.parse_math": False, "font.family": "DejaVu Sans",
-    "font.size": 13, "text.color": INK, "axes.edgecolor": GRID, "axes.labelcolor": MUTED, "axes.facecolor": "none",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "axes.grid": True,
-    "grid.color": GRID, "axes.axisbelow": True, "axes.labelsize": 12.5, "axes.unicode_minus": True,
-    "xtick.labelsize": 12.5, "ytick.labelsize": 12.5, "xtick.labelcolor": MUTED, "ytick.labelcolor": MUTED,
-    "xtick.color": GRID, "ytick.color": GRID, "xtick.major.size": 0, "ytick.major.size": 0,
-    "xtick.major.pad": 6, "ytick.major.pad": 6, "lines.solid_capstyle": "butt",
-}  # fmt: skip
+    "svg.fonttype": "none",
+    "svg.hashsalt": "manyheads",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 13,
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "axes.axisbelow": True,
+    "axes.labelsize": 12.5,
+    "axes.unicode_minus": True,
+    "xtick.labelsize": 12.5,
+    "ytick.labelsize": 12.5,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.major.pad": 6,
+    "ytick.major.pad": 6,
+    "lines.solid_capstyle": "butt",
+}
 
 
 class Sheet(matplotlib.figure.Figure):

@@ -1,6 +1,5 @@
 """Results as figures: scores, differences, sweeps, losses, and what each arm was trained on."""
 
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +13,11 @@ from manyheads.report import drawing
 from manyheads.report.drawing import DASHES, INK, MUTED, PAPER, RAMP, ROW, SERIES, Figure
 from manyheads.report.templating import clean
 from manyheads.results.numbers import count, points
+from manyheads.results.run_record import StepRecord
 from manyheads.results.schema import RunResult, Score, StudyResults
 
-Runs = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
+Steps = Sequence[StepRecord]
+"""Of one run."""
 VERDICTS = {
     "helps": ("^", SERIES[0]),
     "hurts": ("v", SERIES[1]),
@@ -70,31 +71,28 @@ def _colours(results: StudyResults) -> dict[str, tuple[str, Any]]:
     return {**palette, **ramp, baseline: (INK, DASHES[1])}
 
 
-def _runs(out: Path, runs: Sequence[RunResult]) -> list[list[dict[str, Any]]]:
+def _runs(out: Path, runs: Sequence[RunResult]) -> list[Steps]:
     """The steps of each finished run of an arm."""
     found = [out / run.path / "metrics.jsonl" for run in runs if run.status == "finished"]
     return [_steps(metrics.read_bytes()) for metrics in found if metrics.is_file()]
 
 
-def _steps(content: bytes) -> list[dict[str, Any]]:
+def _steps(content: bytes) -> Steps:
     """The steps of a run; none if its file is damaged: figures can be without it."""
     try:
-        steps = [json.loads(line) for line in content.splitlines() if line]
-        losses = [loss for step in steps for loss in step["losses"].values()]
-        counts = [count for step in steps for count in step.get("examples", {}).values()]
-        named = all(step["losses"].keys() <= step.get("examples", {}).keys() for step in steps)
-        whole = named and all(type(one) is float for one in losses) and all(0 <= one < 2**40 for one in counts)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        steps = [StepRecord.read(line) for line in content.splitlines() if line]
+    except (ValueError, RecursionError):
         return []
-    return steps if whole else []
+    whole = all(step.losses.keys() <= step.examples.keys() for step in steps)
+    return steps if whole and all(0 <= one < 2**40 for step in steps for one in step.examples.values()) else []
 
 
-def _curve(runs: Sequence[Sequence[Mapping[str, Any]]], task: str) -> tuple[np.ndarray, np.ndarray]:
+def _curve(runs: Sequence[Steps], task: str) -> tuple[np.ndarray, np.ndarray]:
     """A task's loss after so many of its examples, in at most 150 points, mean over the runs that trained it."""
-    trained = [[step for step in steps if task in step["losses"]] for steps in runs]
-    seen = [np.cumsum([step["examples"][task] for step in steps]) for steps in trained]
+    trained = [[step for step in steps if task in step.losses] for steps in runs]
+    seen = [np.cumsum([step.examples[task] for step in steps]) for steps in trained]
     x = np.concatenate([np.zeros(0), *seen])
-    y = np.array([step["losses"][task] for steps in trained for step in steps], float)
+    y = np.array([step.losses[task] for steps in trained for step in steps], float)
     x, y = x[np.isfinite(y)], y[np.isfinite(y)]
     if not len(x):
         return x, y
@@ -220,7 +218,7 @@ def _named_level(axes: Axes, results: StudyResults, score: Score | None) -> None
         axes.text(1.03, 100 * score.mean, note, transform=place, va="center", linespacing=1.15, size=12.5)
 
 
-def _losses(results: StudyResults, runs: Runs) -> Figure | None:
+def _losses(results: StudyResults, runs: Mapping[str, Sequence[Steps]]) -> Figure | None:
     colours = _colours(results)
     curves = {(arm, task): _curve(runs[arm], task) for arm in results.arms for task in results.tasks}
     curves = {place: curve for place, curve in curves.items() if len(curve[0]) > 1}
@@ -248,7 +246,7 @@ def _losses(results: StudyResults, runs: Runs) -> Figure | None:
     return drawing.finish(sheet, "losses", "Training losses", reading, alt_text) if tasks else None
 
 
-def _shares(results: StudyResults, runs: Runs) -> Figure | None:
+def _shares(results: StudyResults, runs: Mapping[str, Sequence[Steps]]) -> Figure | None:
     several = [arm for arm, about in results.arms.items() if about.models == "joint" and len(about.tasks) > 1]
     arms = [arm for arm in several if any(runs[arm])]
     tasks = [task for task in results.tasks if any(task in results.arms[arm].tasks for arm in arms)]
@@ -271,10 +269,10 @@ def _shares(results: StudyResults, runs: Runs) -> Figure | None:
     return drawing.finish(sheet, "shares", "What each arm was trained on", reading, alt_text) if arms else None
 
 
-def _seen(runs: Sequence[Sequence[Mapping[str, Any]]], tasks: Sequence[str]) -> tuple[int, np.ndarray]:
+def _seen(runs: Sequence[Steps], tasks: Sequence[str]) -> tuple[int, np.ndarray]:
     """How many steps, and the examples of each task [task, stretch] in at most 30 stretches of them."""
     steps = max(map(len, runs))
     seen = np.zeros((len(tasks), max(1, min(30, steps // (4 * len(tasks))))))
     for n, step in ((n, step) for run in runs for n, step in enumerate(run)):
-        seen[:, n * seen.shape[1] // steps] += [step.get("examples", {}).get(task, 0) for task in tasks]
+        seen[:, n * seen.shape[1] // steps] += [step.examples.get(task, 0) for task in tasks]
     return steps, seen

@@ -144,10 +144,16 @@ def _scored(out: Path, task: str, found: Sequence[Record], resamples: int) -> Sc
     headline = about.headline
     scores = dict.fromkeys(measures, math.nan) | dict(zip(usable, map(float, points), strict=True))
     return Scored(
-        task, headline, [headline, *(metric for metric in about.kinds if metric != headline)], len(answers[0].ids),
-        None if groups is None else int(groups.max()) + 1, scores, dict(zip(usable, resampled.T, strict=True)), reasons,
+        task,
+        headline,
+        [headline, *(metric for metric in about.kinds if metric != headline)],
+        len(answers[0].ids),
+        None if groups is None else int(groups.max()) + 1,
+        scores,
+        dict(zip(usable, resampled.T, strict=True)),
+        reasons,
         _disagreements(task, runs, scores),
-    )  # fmt: skip
+    )
 
 
 def _disagreements(task: str, runs: Sequence[Record], scores: Mapping[tuple[str, str, int], float]) -> list[str]:

@@ -14,11 +14,11 @@ from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import too_deep
 from manyheads.results.run_record import (
     RECORD,
-    Cost,
     FailedRecord,
     FileDigest,
     FinishedRecord,
     FormatError,
+    RunCost,
     RunRecord,
     in_this_format,
     model_of,
@@ -192,14 +192,14 @@ def cost(runs: Sequence[Record]) -> ArmCost | None:
     return ArmCost.model_validate(_mean(costs)) if costs else None
 
 
-def _of_seed(models: Sequence[Cost]) -> Cost:
+def _of_seed(models: Sequence[RunCost]) -> RunCost:
     """The costs of the models of one seed as one. Memory is the largest: they are trained one after another."""
     steps = sum(model.steps for model in models)
     shares = [{task: share * model.steps for task, share in model.shares.items()} for model in models]
     tokens = _sum([model.tokens for model in models])
     flops = sum(model.flops for model in models)
     busy = max(1e-9, sum(sum(model.tokens.values()) / max(1e-9, model.tokens_per_second) for model in models))
-    return Cost(
+    return RunCost(
         steps=steps,
         examples=_sum([model.examples for model in models]),
         epochs=_sum([model.epochs for model in models]),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     JsonValue,
@@ -26,7 +25,7 @@ from pydantic import (
 from manyheads.core.atomic_files import halted, write_whole
 from manyheads.core.problems import shown
 from manyheads.metrics.resampled import KINDS
-from manyheads.results.schema import Count, Name, Number
+from manyheads.results.schema import Count, Name, Number, Part, Sha256
 
 FORMAT = 2
 RECORD, METRICS = "record.json", "metrics.jsonl"
@@ -44,7 +43,6 @@ A part of the key is a key of `RunSettings`, `*` for every task, or `head=span` 
 `{"training.average": (3, 0.0), "tasks.*.head=span.settings.max_answer": (4, 30)}`.
 """
 
-
 Kind = Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")]
 
 
@@ -52,14 +50,10 @@ class FormatError(ValueError):
     """A file was written in a format that this version does not know."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class _Given(_Part):
+class _Given(Part):
     """Keys that were not given are not written; unknown ones are kept, so that they are compared."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
 
     @model_serializer(mode="wrap")
     def _only_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
@@ -125,7 +119,7 @@ class Fingerprint(_Given):
     plain: bool = False
 
 
-class Identity(_Part):
+class Identity(Part):
     """What a run is and where it was done, kept with each of its checkpoints.
 
     :param data: Task -> hash of its data.
@@ -141,14 +135,14 @@ class Identity(_Part):
 # ---- record.json -----------------------------------------------------------------------------------------------------
 
 
-class FileDigest(_Part):
+class FileDigest(Part):
     """A file as it was written; `size` in bytes."""
 
     size: Count
-    sha256: str
+    sha256: Sha256
 
 
-class Cost(_Part):
+class RunCost(Part):
     """What a run cost.
 
     :param examples: Task -> examples trained on; `epochs`, `tokens` and `shares` (of the batches) likewise.
@@ -174,7 +168,7 @@ class Cost(_Part):
     peak_flops_per_second: Number
 
 
-class TaskMetrics(_Part):
+class TaskMetrics(Part):
     """The metrics of a task: metric -> how items become a score, and the split that is reported."""
 
     headline: str
@@ -188,7 +182,7 @@ class TaskMetrics(_Part):
         return self
 
 
-class DataSummary(_Part):
+class DataSummary(Part):
     """A task's data.
 
     :param train: How many examples; `reported` likewise.
@@ -203,14 +197,14 @@ class DataSummary(_Part):
     reported: Count | None = None
     split: str | None = None
     labels: list[str] | None = None
-    dropped: dict[str, Count] = {}
+    dropped: dict[str, Count] = Field({})
     truncated: Count = 0
-    warnings: list[str] = []
-    encoding: dict[str, dict[str, JsonValue]] = {}
+    warnings: list[str] = Field([])
+    encoding: dict[str, dict[str, JsonValue]] = Field({})
     hash: str | None = None
 
 
-class RunHeader(_Part):
+class RunHeader(Part):
     """record.json, as far as finished and failed runs have the same keys.
 
     :param format: In which the file was written; read back, older ones speak the words of this one.
@@ -224,7 +218,7 @@ class RunHeader(_Part):
     version: str
     settings: RunSettings
     fingerprint: Fingerprint
-    notes: list[str] = []
+    notes: list[str] = Field([])
 
 
 class FinishedRecord(RunHeader):
@@ -238,10 +232,10 @@ class FinishedRecord(RunHeader):
     status: Literal["finished"] = "finished"
     scores: dict[Name, dict[str, Number | None]]
     metrics: dict[str, TaskMetrics]
-    official: dict[str, dict[str, JsonValue]] = {}
+    official: dict[str, dict[str, JsonValue]] = Field({})
     data: dict[str, DataSummary]
-    files: dict[str, FileDigest] = {}
-    cost: Cost
+    files: dict[str, FileDigest] = Field({})
+    cost: RunCost
 
     @model_validator(mode="after")
     def _scores_are_described(self) -> Self:

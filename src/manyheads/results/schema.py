@@ -34,11 +34,13 @@ Models = Literal["one per task", "joint"]
 Status = Literal["finished", "failed", "missing"]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a JSON file: a text is no number, and nothing is changed once it is made."""
+
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class StudyInfo(_Part):
+class StudyInfo(Part):
     """What was studied."""
 
     name: str
@@ -49,7 +51,7 @@ class StudyInfo(_Part):
     settings: dict[str, JsonValue] = Field(description="The whole study, every default written out.")
 
 
-class TaskResult(_Part):
+class TaskResult(Part):
     """A task: its data, and how it was scored."""
 
     metric: str | None = Field(default=None, description="The headline metric, which claims are made about.")
@@ -67,7 +69,7 @@ class TaskResult(_Part):
     warnings: list[str] = []
 
 
-class Cost(_Part):
+class Cost(Part):
     """What an arm cost: means over the seeds that finished; an arm with one model per task is summed over them."""
 
     steps: Number
@@ -85,14 +87,14 @@ class Cost(_Part):
     peak_flops_per_second: Number | None = Field(default=None, description="Of this machine's matrix products.")
 
 
-class Sweep(_Part):
+class Sweep(Part):
     """The setting that an arm varies, and its value."""
 
     key: str
     value: bool | Integer | Number | str | list[JsonValue] | dict[str, JsonValue] | None
 
 
-class RunResult(_Part):
+class RunResult(Part):
     """A planned run and what became of it."""
 
     seed: Count
@@ -102,7 +104,7 @@ class RunResult(_Part):
     path: RelativePath
 
 
-class ArmResult(_Part):
+class ArmResult(Part):
     """An arm: what was done, by which runs, at which cost."""
 
     label: str | None = None
@@ -115,7 +117,7 @@ class ArmResult(_Part):
     cost: Cost | None = Field(default=None, description="Null if no seed finished.")
 
 
-class Score(_Part):
+class Score(Part):
     """An arm's score on a task by one metric, a fraction and not a percentage."""
 
     arm: str
@@ -129,7 +131,7 @@ class Score(_Part):
     undefined: str | None = Field(description="Why some or all seeds have no score.")
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """An arm minus the baseline, paired by seed; positive is better."""
 
     arm: str
@@ -152,7 +154,7 @@ class Comparison(_Part):
     seeds: Count = Field(description="How many pairs.")
 
 
-class FailedRun(_Part):
+class FailedRun(Part):
     """A run without a result."""
 
     arm: str
@@ -161,14 +163,14 @@ class FailedRun(_Part):
     reason: str
 
 
-class AnalysisText(_Part):
+class AnalysisText(Part):
     """A paragraph."""
 
     kind: Literal["text"] = "text"
     text: str
 
 
-class AnalysisFigure(_Part):
+class AnalysisFigure(Part):
     """A figure, which lies in a file of its own."""
 
     kind: Literal["figure"] = "figure"
@@ -180,14 +182,14 @@ class AnalysisFigure(_Part):
     sha256: Sha256 = Field(description="Of the file.")
 
 
-class TableColumn(_Part):
+class TableColumn(Part):
     """A column's title, and how its numbers are shown."""
 
     title: str
     kind: Literal["", "points", "gain", "share", "chance", "verdict"]
 
 
-class MarkedText(_Part):
+class MarkedText(Part):
     """A text of which the characters from `start` to before `end` are marked."""
 
     text: str
@@ -195,7 +197,7 @@ class MarkedText(_Part):
     end: Count
 
 
-class AnalysisTable(_Part):
+class AnalysisTable(Part):
     """A table: the rows that the report shows, and where all of them are."""
 
     kind: Literal["table"] = "table"
@@ -215,7 +217,7 @@ class AnalysisTable(_Part):
         return self
 
 
-class Analysis(_Part):
+class Analysis(Part):
     """What an analysis found, in results.json and in its own finding.json."""
 
     name: Name
@@ -225,7 +227,7 @@ class Analysis(_Part):
     parts: list[Annotated[AnalysisText | AnalysisTable | AnalysisFigure, Field(discriminator="kind")]]
 
 
-class StudyOutline(_Part):
+class StudyOutline(Part):
     """What is known of a study before its runs are looked at: their records fill in the rest of `tasks` and `arms`."""
 
     format: Literal[2] = FORMAT

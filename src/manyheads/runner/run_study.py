@@ -41,9 +41,17 @@ from manyheads.training.run import LOCK, run_once, specification
 
 
 def conduct(
-    path: Path, out: Path | None, data: Path | None, code: Path | None, *,
-    workers: int, fresh: bool, progress: Progress, retry_failed: bool = False, hung_after: float = HUNG,
-) -> tuple[StudyResults, Path]:  # fmt: skip
+    path: Path,
+    out: Path | None,
+    data: Path | None,
+    code: Path | None,
+    *,
+    workers: int,
+    fresh: bool,
+    progress: Progress,
+    retry_failed: bool = False,
+    hung_after: float = HUNG,
+) -> tuple[StudyResults, Path]:
     """Run a study to its end. Several commands may do so at once; they share the work.
 
     :param workers: How many processes do runs; with 0, this one does.

@@ -51,9 +51,13 @@ def _task(task: TaskData, unread: Sequence[Problem]) -> dict[str, Any]:
 
 
 def _arm(
-    arm: Arm, study: Study, tasks: Mapping[str, TaskData], costs: Mapping[str, Work] | None, speed: float,
+    arm: Arm,
+    study: Study,
+    tasks: Mapping[str, TaskData],
+    costs: Mapping[str, Work] | None,
+    speed: float,
     code: Path | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     counts = examples(tasks)
     of_one_seed = [run for run in runs(study) if run.arm.name == arm.name and run.seed == study.seeds[0]]
     layouts = [(run, layout(run, study, counts, code)) for run in of_one_seed]
@@ -79,9 +83,13 @@ def _arm(
 
 
 def _flops(
-    run: Run, batches: Mapping[str, int], costs: Mapping[str, Work], study: Study, tasks: Mapping[str, TaskData],
+    run: Run,
+    batches: Mapping[str, int],
+    costs: Mapping[str, Work],
+    study: Study,
+    tasks: Mapping[str, TaskData],
     code: Path | None,
-) -> float:  # fmt: skip
+) -> float:
     """Of training and scoring. A backward pass costs two forward passes (Kaplan et al., "Scaling Laws for Neural
     Language Models", 2020, section 2.1)."""
     sizes, total = batch_sizes(run.arm, study), 0.0

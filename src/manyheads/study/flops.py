@@ -13,7 +13,7 @@ from typing import Any
 from manyheads import registry
 from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import TRAIN, Places, Table, Tokenizer
+from manyheads.core.values import TRAIN, Example, Places, Table, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
 from manyheads.study.tasks import TaskData, head_of
 
@@ -86,7 +86,7 @@ def _texts(value: Any) -> list[str]:
     return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
 
 
-def _sample(table: Table) -> list[dict[str, Any]]:
+def _sample(table: Table) -> list[Example]:
     """Some examples, spread through the split."""
     number = min(SAMPLE, len(table.rows))
     rows = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
@@ -207,7 +207,7 @@ class _Sequences:
             return None
         return self.encoder.info.flops([length for each in lengths for length in each]) / len(rows)
 
-    def _lengths(self, rows: list[dict[str, Any]]) -> list[list[int]] | None:
+    def _lengths(self, rows: list[Example]) -> list[list[int]] | None:
         if self.head:
             encoded = self.head.encode(rows, self.encoder.tokenizer())
             return [[len(one.ids) for one in example.inputs] for example in encoded]

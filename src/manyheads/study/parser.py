@@ -163,9 +163,15 @@ class _Reader(Checker):
         return arms
 
     def arm(
-        self, name: str, label: str, table: Table, study: StudyTable, tasks: Mapping[str, Task],
-        sweep: tuple[str, Any] | None, origin: str = "",
-    ) -> Arm:  # fmt: skip
+        self,
+        name: str,
+        label: str,
+        table: Table,
+        study: StudyTable,
+        tasks: Mapping[str, Task],
+        sweep: tuple[str, Any] | None,
+        origin: str = "",
+    ) -> Arm:
         where = f"arms.{origin or name}"
         given = self.read(ArmTable, table, where)
         alone = given.models == ALONE
@@ -193,9 +199,18 @@ class _Reader(Checker):
         choices = {key: self.choice(where if key in table else "", {**self.raw, **table}, key) for key in DEFAULTS}
         differs = {key: table[key] for key in table if key not in ("label", "description", "sweep")}
         arm = Arm(
-            name, label if origin else given.label or name, given.description, alone, given.match, chosen,
-            training=training, budget=given.budget or study.budget, sweep=sweep, differs=differs, **choices,
-        )  # fmt: skip
+            name,
+            label if origin else given.label or name,
+            given.description,
+            alone,
+            given.match,
+            chosen,
+            training=training,
+            budget=given.budget or study.budget,
+            sweep=sweep,
+            differs=differs,
+            **choices,
+        )
         if not alone and len(self.problems) == before:
             self.fits(where, arm, tasks)
         return arm

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from manyheads.core.settings import BelowOne, NotNegative, NotNegativeInt, Positive, PositiveInt, Settings, unfit
-from manyheads.core.values import Places
+from manyheads.core.values import Options, Places
 
 ALONE = "one per task"
 UNSCORED = "none"
@@ -121,9 +121,13 @@ class TrainingSettings(Settings):
 
 
 FAMILY_OF = {
-    "dataset": "datasets", "head": "heads", "encoder": "encoders", "sampling": "sampling", "weighting": "weighting",
+    "dataset": "datasets",
+    "head": "heads",
+    "encoder": "encoders",
+    "sampling": "sampling",
+    "weighting": "weighting",
     "sharing": "sharing",
-}  # fmt: skip
+}
 DEFAULTS = {"encoder": "pretrained", "sampling": "proportional", "weighting": "fixed", "sharing": "hard"}
 
 
@@ -222,7 +226,7 @@ class Choice:
     """A member of a family and what the study sets of it."""
 
     name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Options = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -295,7 +299,7 @@ class Study:
     tasks: Mapping[str, Task]
     arms: Mapping[str, Arm]
     path: Path
-    settings: Mapping[str, Any]
+    settings: Options
     text: str
     analyses: tuple[Choice, ...] = ()
 

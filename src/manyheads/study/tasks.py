@@ -13,7 +13,7 @@ from manyheads import registry
 from manyheads.core.content_hash import content_hash
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.text_checks import column_problems
-from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Table, derived_seed
+from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Example, Table, derived_seed
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits
 from manyheads.study.spec import UNSCORED, Study, Task
@@ -63,7 +63,7 @@ class TaskData:
         }
 
 
-class Gold(Sequence[Mapping[str, Any]]):
+class Gold(Sequence[Example]):
     """A split's rows as dicts, made as they are asked for, a block at a time: quicker than one by one, never all."""
 
     def __init__(self, table: Table) -> None:
@@ -73,13 +73,13 @@ class Gold(Sequence[Mapping[str, Any]]):
         return len(self.rows)
 
     @overload
-    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+    def __getitem__(self, index: int) -> Example: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Mapping[str, Any]]: ...
+    def __getitem__(self, index: slice) -> list[Example]: ...
     def __getitem__(self, index: int | slice) -> Any:
         return list(self)[index] if isinstance(index, slice) else self.rows[index]
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+    def __iter__(self) -> Iterator[Example]:
         for at in range(0, len(self.rows), BLOCK):
             columns = self.rows[at : at + BLOCK]
             for values in zip(*columns.values(), strict=True):

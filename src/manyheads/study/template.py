@@ -138,11 +138,13 @@ def _pairs_study(source: Path, path: Path) -> tuple[str, str]:
     arms = _arms(tasks)
     missing = "\n".join(line for key, line in _MISSING.items() if key not in raw)
     body = "\n\n".join(part for part in (missing, given.strip("\n")) if part)
-    tables = "\n".join([
-        "# ---- each task alone, and every pair ----\n",
-        f'[arms.{ALONE}]\nlabel  = "each alone"\nmodels = "one per task"\n',
-        *(_arm_table(arm, pair) for arm, pair in arms.items()),
-    ])  # fmt: skip
+    tables = "\n".join(
+        [
+            "# ---- each task alone, and every pair ----\n",
+            f'[arms.{ALONE}]\nlabel  = "each alone"\nmodels = "one per task"\n',
+            *(_arm_table(arm, pair) for arm, pair in arms.items()),
+        ]
+    )
     if "transfer_matrix" not in raw.get("analyses", {}):
         tables += "\n[analyses.transfer_matrix]\n"
     study = _checked(f"{body}\n\n{tables}", path)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -23,6 +23,7 @@ from torch import Tensor
 from manyheads.core.atomic_files import FULL, flush_folder, room
 from manyheads.core.strict_json import too_deep
 from manyheads.results.run_record import FORMAT, FileDigest, FormatError, known_format
+from manyheads.results.schema import Part
 
 TENSORS, VALUES, LOG, MANIFEST = "state.safetensors", "state.json", "metrics.jsonl", "manifest.json"
 KEPT = 2
@@ -48,10 +49,8 @@ class Checkpoint:
     log: bytes
 
 
-class Manifest(BaseModel):
+class Manifest(Part):
     """manifest.json: what a checkpoint's other files were when they were written."""
-
-    model_config = ConfigDict(strict=True)
 
     format: int
     step: int

@@ -134,9 +134,14 @@ def _encoder_prefix(model: MultiTaskModel) -> str:
 
 
 def build_model(
-    specification: Mapping[str, Any], places: Places, *, seed: int, code: Path | None = None, saved: Path | None = None,
+    specification: Mapping[str, Any],
+    places: Places,
+    *,
+    seed: int,
+    code: Path | None = None,
+    saved: Path | None = None,
     learned: Any = None,
-) -> MultiTaskModel:  # fmt: skip
+) -> MultiTaskModel:
     """A model from its specification: pretrained weights for the encoder, if it has any, and fresh heads.
 
     :param seed: Of what starts at random. A task's head, and the encoder, start the same in every arm.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from manyheads.core.values import Encoded, Measure
+from manyheads.core.values import Answer, Encoded, Measure
 from manyheads.data.batches import batch_of, identity, lengths
 from manyheads.metrics import resampled
 from manyheads.training.loop import autocast
@@ -21,9 +21,12 @@ def _silent() -> None:
 
 
 def predict(
-    model: MultiTaskModel, examples: Mapping[str, Sequence[Encoded]], precision: str = "fp32", tokens: int = TOKENS,
+    model: MultiTaskModel,
+    examples: Mapping[str, Sequence[Encoded]],
+    precision: str = "fp32",
+    tokens: int = TOKENS,
     alive: Callable[[], None] = _silent,
-) -> dict[str, list[dict[str, Any]]]:  # fmt: skip
+) -> dict[str, list[Answer]]:
     """Each task's answers, in the order of its examples.
 
     Examples of several tasks that are the same sequences (several heads over the same texts) share one encoder pass.

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn, optim
 
 from manyheads.results.run_record import METRICS, Identity, StepRecord, known_format
+from manyheads.results.schema import Part
 from manyheads.study.spec import CheckpointInterval
 from manyheads.training import checkpoint
 from manyheads.training.checkpoint import Checkpoint
@@ -21,25 +22,21 @@ from manyheads.training.checkpoint import Checkpoint
 FOLDER = "checkpoint"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-
-class OptimizerState(_Part):
+class OptimizerState(Part):
     """An optimizer's groups, and of each parameter's state what is no tensor."""
 
     groups: list[dict[str, JsonValue]]
     plain: dict[str, dict[str, JsonValue]]
 
 
-class RandomState(_Part):
+class RandomState(Part):
     """The generators of Python and numpy; torch's is a tensor."""
 
     python: list[JsonValue]
     numpy: dict[str, JsonValue]
 
 
-class RunState(_Part):
+class RunState(Part):
     """state.json of a checkpoint.
 
     :param seconds: That the run was trained before it was written.

@@ -18,11 +18,11 @@ from manyheads.core.lock import locked
 from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
 from manyheads.results.run_record import (
-    Cost,
     DataSummary,
     FailedRecord,
     FinishedRecord,
     Identity,
+    RunCost,
     RunRecord,
     RunSettings,
     StepRecord,
@@ -268,14 +268,14 @@ class _RunInProgress:
 
     def _cost(
         self, records: Sequence[StepRecord], layout: Layout, model: MultiTaskModel, seconds: dict[str, float]
-    ) -> Cost:
+    ) -> RunCost:
         examples, tokens, batches = Counter[str](), Counter[str](), layout.batches()
         for record in records:
             examples.update(record.examples)
             tokens.update(record.tokens)
         busy, flops = max(1e-9, sum(record.seconds for record in records)), sum(record.flops for record in records)
         rows = {task: len(self.inputs.tasks[task].train.rows) for task in self.run.tasks}
-        return Cost(
+        return RunCost(
             steps=len(records),
             examples=dict(examples),
             epochs={task: examples[task] / number for task, number in rows.items()},
