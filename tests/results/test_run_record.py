@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline
 from pydantic import ValidationError
 from run_example import FINGERPRINT, header, run_settings
 
 from manyheads.core.problems import StudyError
 from manyheads.results import run_record
-from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline
 from manyheads.results.records import cost, read_records
 from manyheads.results.run_record import (
     FailedRecord,
