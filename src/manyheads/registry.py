@@ -82,7 +82,7 @@ class Entry:
     summary: str
     settings: tuple[Setting, ...]
     path: Path
-    constants: Mapping[str, Any]
+    constants: Options
     """What its class and the contract set names to: plain values; `CODE` where only the loaded class can tell."""
     overrides: frozenset[str]
     """The names that its class defines anew, or a class of the contract between it and the first."""
@@ -111,7 +111,7 @@ class Entry:
                 found.append(Problem(at, f'"{self.name}" needs this setting', "", f"It is a {setting.kind}."))
         return found
 
-    def resolved(self, settings: Options) -> dict[str, Any]:
+    def resolved(self, settings: Options) -> Options:
         """What a study sets, and the defaults of what it does not."""
         defaults = {setting.name: setting.default for setting in self.settings if setting.default is not REQUIRED}
         return {**defaults, **settings}

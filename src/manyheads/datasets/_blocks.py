@@ -16,6 +16,7 @@ from typing import Any, TextIO, overload
 import numpy as np
 import pyarrow as pa
 
+from manyheads.core.values import Example
 from manyheads.datasets._json import DECODER, SURROGATE
 
 ROWS = 10_000
@@ -195,7 +196,7 @@ def _json_lines(file: Iterator[str], header: list[str]) -> Read:
     return list(names), blocks, np.concatenate(lines)
 
 
-def _objects(file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(file: Iterator[str]) -> Iterator[tuple[int, Example]]:
     for number, line in enumerate(file, 1):
         text = line.strip(" \t\n\r")
         if not text:

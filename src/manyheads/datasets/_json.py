@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from manyheads.core.problems import shown
+from manyheads.core.values import Example
 from manyheads.datasets._checks import Problems
 
 SPACE = re.compile(r"[ \t\n\r]*")
@@ -14,7 +15,7 @@ ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 ONE_PER_LINE = "Write one object per line, or one array of objects."
 
 
-def read_rows(text: str, where: str, problems: Problems) -> tuple[list[dict[str, Any]], list[int]]:
+def read_rows(text: str, where: str, problems: Problems) -> tuple[list[Example], list[int]]:
     """The rows of a file and the line of each; 0 where rows have no line of their own."""
     _check_surrogates(text, where, problems)
     start = _skip(text, 0)
@@ -128,7 +129,7 @@ def _document(text: str, start: int, where: str, problems: Problems) -> list[Any
     return [row for article in articles for row in _questions(article)] if articles else data
 
 
-def _questions(article: dict[str, Any]) -> Iterator[Any]:
+def _questions(article: Example) -> Iterator[Any]:
     """SQuAD's article -> paragraph -> question, as one row per question."""
     for paragraph in article["paragraphs"]:
         questions = paragraph.get("qas", []) if isinstance(paragraph, dict) else None

@@ -216,7 +216,7 @@ def _of_seed(models: Sequence[RunCost]) -> RunCost:
     )
 
 
-def _sum(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _sum(parts: Sequence[Mapping[str, int | float]]) -> dict[str, Any]:
     keys = dict.fromkeys(key for part in parts for key in part)
     return {key: sum(part.get(key, 0) for part in parts) for key in keys}
 

@@ -49,7 +49,7 @@ def read_study(path: Path, code: Path | None = None) -> Study:
     return study
 
 
-def _toml(path: Path) -> tuple[str, dict[str, Any]]:
+def _toml(path: Path) -> tuple[str, Table]:
     where = str(path)
     if path.exists() and not path.is_file() and not path.is_dir():  # to read from a pipe would wait for ever
         raise StudyError(
@@ -241,7 +241,7 @@ def _leaves(table: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(value, full) if isinstance(value, dict) else [(full, value)]
 
 
-def _with(table: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+def _with(table: Table, keys: list[str], value: Any) -> Table:
     """A copy of nested tables with one value set. What is no table where one is needed stays, for the check to find."""
     inner = table.get(keys[0], {}) if len(keys) > 1 else None
     if inner is not None and not isinstance(inner, dict):

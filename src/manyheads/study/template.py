@@ -5,14 +5,13 @@ import json
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from manyheads.core.problems import Problem, StudyError, counted, shown
 from manyheads.study.checks import NAME
 from manyheads.study.parser import LARGEST, RESERVED, read_study
-from manyheads.study.spec import UNSCORED, Study
+from manyheads.study.spec import UNSCORED, Study, Table
 
 ALONE = "alone"
 START = """\
@@ -155,7 +154,7 @@ def _pairs_study(source: Path, path: Path) -> tuple[str, str]:
     return f"{head}{body}\n\n{tables}", about
 
 
-def _read(source: Path) -> tuple[str, dict[str, Any]]:
+def _read(source: Path) -> tuple[str, Table]:
     """A file with tasks and no arms."""
     where = str(source)
     try:
@@ -173,7 +172,7 @@ def _read(source: Path) -> tuple[str, dict[str, Any]]:
     return text, raw
 
 
-def _source_problems(where: str, raw: Mapping[str, Any]) -> list[Problem]:
+def _source_problems(where: str, raw: Table) -> list[Problem]:
     tasks, found = raw.get("tasks"), []
     if not isinstance(tasks, dict) or len(tasks) < 2:
         number = counted(len(tasks), "task") if isinstance(tasks, dict) else "none"

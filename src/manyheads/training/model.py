@@ -20,6 +20,9 @@ from manyheads.encoders import Encoder
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
 
+Specification = Mapping[str, Any]
+"""A model as plain values: encoder, sharing and tasks, each method with its settings. Saved with the weights."""
+
 WEIGHTS, HEADS, CONFIG, OURS = "model.safetensors", "heads.safetensors", "config.json", "manyheads"
 
 
@@ -32,7 +35,7 @@ class MultiTaskModel(nn.Module):
     """
 
     def __init__(
-        self, sharing: Sharing, heads: Mapping[str, Head], specification: Mapping[str, Any], code: Path | None = None
+        self, sharing: Sharing, heads: Mapping[str, Head], specification: Specification, code: Path | None = None
     ) -> None:
         super().__init__()
         self.sharing = sharing
@@ -134,7 +137,7 @@ def _encoder_prefix(model: MultiTaskModel) -> str:
 
 
 def build_model(
-    specification: Mapping[str, Any],
+    specification: Specification,
     places: Places,
     *,
     seed: int,
@@ -203,7 +206,7 @@ def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
     return model.eval()
 
 
-def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
+def _check_sizes(config: Specification, folder: Path) -> None:
     """Refuse a configuration that declares more than the weights hold, before memory is taken for it."""
     # DistilBERT calls the sizes otherwise.
     width, inner, depth, words = (
@@ -221,7 +224,7 @@ def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
         raise ValueError(f"config.json declares {declared:,} parameters, the weights have {held:,} bytes")
 
 
-def _head(given: Mapping[str, Any], width: int, code: Path | None, seed: int) -> Any:
+def _head(given: Specification, width: int, code: Path | None, seed: int) -> Any:
     head_class: Any = registry.load("heads", given["head"]["name"], code)
     with _seeded(seed):
         return head_class(width, given["labels"], **given["head"]["settings"])

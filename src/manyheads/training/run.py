@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from manyheads import registry
 from manyheads.core.atomic_files import halted, halting
 from manyheads.core.encoder_info import unread
 from manyheads.core.lock import locked
+from manyheads.core.values import Answer
 from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
 from manyheads.results.run_record import (
@@ -45,7 +47,7 @@ from manyheads.training.device import (
 )
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import NotFiniteError, train
-from manyheads.training.model import MultiTaskModel, build_model
+from manyheads.training.model import MultiTaskModel, Specification, build_model
 from manyheads.training.optimizer import optimizer_for
 from manyheads.training.prediction import predict, scores
 from manyheads.training.resume import Resume, clear
@@ -241,7 +243,7 @@ class _RunInProgress:
             heard[task] = scores(head.measures(answers, Gold(table)))[head.metric] or 0.0
         return heard
 
-    def _answers(self, model: MultiTaskModel, task: str, split: str, alive: Callable[[], None]) -> list[dict[str, Any]]:
+    def _answers(self, model: MultiTaskModel, task: str, split: str, alive: Callable[[], None]) -> list[Answer]:
         examples = self.inputs.examples(self.encoder, task, split)
         return predict(model, {task: examples}, self.settings.precision, alive=alive)[task]
 
@@ -292,7 +294,7 @@ class _RunInProgress:
         )
 
 
-def _about_data(task: str, given: TaskData, counts: dict[str, dict[str, Any]]) -> DataSummary:
+def _about_data(task: str, given: TaskData, counts: dict[str, dict[str, JsonValue]]) -> DataSummary:
     unknown = [unread(split["unknown"], f"tasks.{task} ({name})") for name, split in counts.items()]
     warnings = [str(warning) for each in unknown for warning in each]
     truncated = sum(split["truncated"] for split in counts.values())
@@ -303,7 +305,7 @@ def _about_data(task: str, given: TaskData, counts: dict[str, dict[str, Any]]) -
 # ---- What a run is ---------------------------------------------------------------------------------------------------
 
 
-def specification(run: Run, tasks: Mapping[str, TaskData]) -> dict[str, Any]:
+def specification(run: Run, tasks: Mapping[str, TaskData]) -> Specification:
     """The model of a run as plain values."""
     sharing = Choice("hard") if run.arm.alone else run.arm.sharing
     return {
@@ -353,5 +355,5 @@ def run_settings(run: Run, inputs: StudyInputs) -> RunSettings:
     return RunSettings.model_validate_json(json.dumps(settings))
 
 
-def _plain(choice: Choice) -> dict[str, Any]:
+def _plain(choice: Choice) -> Specification:
     return {"name": choice.name, "settings": dict(choice.settings)}
