@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import JsonValue
 
 from manyheads import registry
 from manyheads.core.atomic_files import halted, halting
@@ -294,7 +293,7 @@ class _RunInProgress:
         )
 
 
-def _about_data(task: str, given: TaskData, counts: dict[str, dict[str, JsonValue]]) -> DataSummary:
+def _about_data(task: str, given: TaskData, counts: Mapping[str, dict[str, Any]]) -> DataSummary:
     unknown = [unread(split["unknown"], f"tasks.{task} ({name})") for name, split in counts.items()]
     warnings = [str(warning) for each in unknown for warning in each]
     truncated = sum(split["truncated"] for split in counts.values())
