@@ -89,9 +89,9 @@ def test_the_story_that_the_page_tells_is_that_of_the_run(ran):
     shown, names, folder = ran
     results = names["results"]
     found = {entry.task: entry for entry in results.content.comparisons if entry.headline}
-    assert found["restaurants"]["verdict"] == "helps" and found["films"]["verdict"] == "cannot tell"
-    assert found["restaurants"]["interval"][0] > 0.05  # many points
-    low, high = found["films"]["interval"]
+    assert found["restaurants"].verdict == "helps" and found["films"].verdict == "cannot tell"
+    assert found["restaurants"].interval[0] > 0.05  # many points
+    low, high = found["films"].interval
     assert -0.06 < low < 0 < high < 0.06  # a few points
     three, five = (out for _, out in shown if "Report: " in out)
     assert "restaurants: cannot tell" in three and "seeds are too few" in three

@@ -63,7 +63,7 @@ MISTAKES = {
     "f1": (HEAD, 'name = "classification", metric = "f2"', ['tasks.food.head.metric: should be "accuracy"']),
     "stride": (SPAN, "stride = 90", ["tasks.questions.head: span: stride is longer than the room"]),
     "special": (SPAN, "stride = 71", ["tasks.questions.head: span: stride is longer than the room"]),
-    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head: span: nbest is too small. Found 0."]),
+    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head.nbest: should be 1 or more. Found 0."]),
     "answer": ("nullable = true", "nullable = false", ["tasks.questions (train) (record questions_or_none-train-"]),
     "length": ("max_length = 48", "max_length = 129", ["tasks.food.head.max_length: longer than the encoder takes"]),
     "layers": ("[training]", "layers = 3\n[training]", ['encoder.layers: "TINY" has 2 layers. Found 3. Choose 1 to 2']),

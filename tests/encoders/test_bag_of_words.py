@@ -401,14 +401,14 @@ def test_runs_of_another_vocabulary_are_not_taken_for_this_studys(study_path):
 def test_another_vocabulary_makes_other_tokens(study_path, tmp_path):
     first = opened(study_path, tmp_path / "cache")
     first.prepare(runs(first.study))
-    assert len(first.made) == 4
+    assert len(first.tokens.made) == 4
     write_texts(tmp_path, {"food": [text.replace("plot", "piece") for text in TEXTS["food"]]})
     second = opened(study_path, tmp_path / "cache")
     second.prepare(runs(second.study))
-    assert len(second.made) == 4
+    assert len(second.tokens.made) == 4
     third = opened(study_path, tmp_path / "cache")
     third.prepare(runs(third.study))
-    assert third.made == []
+    assert third.tokens.made == []
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
@@ -416,8 +416,9 @@ def test_every_process_finds_the_same_words_in_the_same_order(seed):
     """Workers look for the words themselves; the order of a set differs between processes."""
     given = {task: TEXTS[task] for task in ("film", "food")}
     code = (
-        "import json, sys\nfrom manyheads import registry as find\nchecks = find.checks('encoders', 'bag_of_words')\n"
-        "print(json.dumps(checks.shared_words(json.loads(sys.argv[1]))))"
+        "import json, runpy, sys\n"
+        f"checks = runpy.run_path({str(registry.HERE / 'encoders' / '_bag_of_words_checks.py')!r})\n"
+        "print(json.dumps(checks['shared_words'](json.loads(sys.argv[1]))))"
     )
     command = [sys.executable, "-c", code, json.dumps(given)]
     done = subprocess.run(

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from manyheads.results.outline import ArmOutline, PlannedRun, StudyOutline
 from pydantic import ValidationError
 from run_example import FINGERPRINT, header, run_settings
 
@@ -23,6 +22,7 @@ from manyheads.results.run_record import (
     record_hash,
     write_record,
 )
+from manyheads.results.schema import ArmResult, RunResult, StudyInfo, StudyOutline
 
 COST_1 = {
     "steps": 6, "examples": {"food": 48}, "epochs": {"food": 1.2}, "tokens": {"food": 700}, "shares": {"food": 1.0},
@@ -44,14 +44,9 @@ FORMAT_1 = {
 }  # fmt: skip
 """record.json as 0.1.0 wrote it, before files had a format."""
 OUTLINE = StudyOutline(
-    "s",
-    "?",
-    "manyheads run s.toml",
-    "joint",
-    (1,),
-    {},
-    {},
-    {"joint": ArmOutline(["food"], [PlannedRun(1, None, "joint/1")])},
+    study=StudyInfo(name="s", question="?", command="manyheads run s.toml", baseline="joint", seeds=[1], settings={}),
+    tasks={},
+    arms={"joint": ArmResult(tasks=["food"], runs=[RunResult(seed=1, task=None, path="joint/1")])},
 )
 
 
