@@ -69,7 +69,7 @@ def test_a_record_of_format_1_speaks_the_words_of_this_one(folder):
     assert found.data["food"].encoding["reported"] == {
         "truncated": 1, "unknown": 0.1, "unreachable": 2, "answerable": 0.9,
     }  # fmt: skip
-    assert cost([record])["peak_memory"] == 5_000_000
+    assert cost([record]).peak_memory == 5_000_000
 
 
 def test_what_is_written_is_read(tmp_path):
