@@ -8,7 +8,7 @@ from typing import Any
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import read_json
 from manyheads.results.run_record import COST_IN_FORMAT_1, DATA_IN_FORMAT_1, renamed
-from manyheads.results.schema import FORMAT, StudyResults, unlike
+from manyheads.results.schema import FORMAT, StudyResults, validated
 
 RESULTS = "results.json"
 LIMIT = 20
@@ -29,12 +29,14 @@ def read_results(out: Path) -> StudyResults:
             raise StudyError([Problem(str(path), what, f"format {shown(version)}", remedy)])
         content = _from_format_1(content)
     if not problems:
-        problems = list(unlike(StudyResults, content, str(path)))
-    if not problems:
-        results = StudyResults.model_validate(content)
-        problems = list(_unknown_names(str(path), results))
-        if not problems:
-            return results
+        try:
+            results = validated(StudyResults, content, str(path))
+        except StudyError as error:
+            problems = error.problems
+        else:
+            problems = list(_unknown_names(str(path), results))
+            if not problems:
+                return results
     raise StudyError([*problems[: LIMIT - 1], Problem(str(path), "cannot be used", "", AGAIN)])
 
 

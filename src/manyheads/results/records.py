@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import too_deep
@@ -24,7 +23,7 @@ from manyheads.results.run_record import (
     model_of,
 )
 from manyheads.results.schema import Cost as ArmCost
-from manyheads.results.schema import Status, StudyOutline, unlike
+from manyheads.results.schema import Status, StudyOutline, validated
 
 FINISHED: Status = "finished"
 FAILED: Status = "failed"
@@ -103,9 +102,9 @@ def _outcome(out: Path, path: str) -> tuple[Status, str | None, RunRecord | None
         return FAILED, f"{RECORD} is not a record", None
     content = in_this_format(content)
     try:
-        record = model_of(content).model_validate(content)
-    except ValidationError:
-        return FAILED, f"{next(unlike(model_of(content), content, RECORD))} Was it changed?", None
+        record = validated(model_of(content), content, RECORD)
+    except StudyError as error:
+        return FAILED, f"{error.problems[0]} Was it changed?", None
     if isinstance(record, FailedRecord):
         return FAILED, record.reason, record
     for scored in record.scores:

@@ -4,12 +4,12 @@ Keys that are not named here are let through: a newer version of the same format
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from manyheads.core.problems import Problem, shown
+from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.strict_json import too_deep
 from manyheads.core.version import __version__
 
@@ -271,14 +271,22 @@ def json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def unlike(shape: type[BaseModel], value: Any, where: str) -> Iterator[Problem]:
-    """How a value differs from a shape."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(shape: type[Model], value: Any, where: str) -> Model:
+    """A value as the model that it should be of.
+
+    :raises StudyError: With everything in which it differs.
+    """
     if too_deep(value):
-        yield Problem(where, "the JSON is nested too deeply")
-        return
+        raise StudyError([Problem(where, "the JSON is nested too deeply")])
     try:
-        shape.model_validate(value)
+        return shape.model_validate(value)
     except ValidationError as error:
+        problems = []
         for item in error.errors(include_url=False):
             at = ".".join(str(part) for part in item["loc"]) or "it"
-            yield Problem(where, f"{at}: {item['msg'][0].lower()}{item['msg'][1:]}", shown(item["input"]))
+            what = f"{at}: {item['msg'][0].lower()}{item['msg'][1:]}"
+            problems.append(Problem(where, what, shown(item["input"])))
+        raise StudyError(problems) from error

@@ -206,7 +206,7 @@ def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
     return model.eval()
 
 
-def _check_sizes(config: Specification, folder: Path) -> None:
+def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
     """Refuse a configuration that declares more than the weights hold, before memory is taken for it."""
     # DistilBERT calls the sizes otherwise.
     width, inner, depth, words = (
