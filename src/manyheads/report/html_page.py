@@ -61,7 +61,7 @@ def render(results: StudyResults, out: Path, figures: Sequence[Figure] | None = 
         toml=toml,
         column_formats=column_formats,
         excerpt=excerpt,
-        figure_source=lambda figure: figuretemplate_source(figure, out),
+        figure_source=lambda figure: figure_source(figure, out),
     )
     return page.lstrip()
 
@@ -110,7 +110,7 @@ class FigureSource:
     problem: str = ""
 
 
-def figuretemplate_source(figure: AnalysisFigure, out: Path) -> FigureSource:
+def figure_source(figure: AnalysisFigure, out: Path) -> FigureSource:
     """An analysis's figure from the study's folder, if its file is the one that the results speak of."""
     path = out / figure.file
     try:

@@ -4,7 +4,6 @@ Also finds what does not fit together: sequences that are longer than the encode
 What must be known of heads, encoders and sharing, their companions tell; one without is loaded, and torch with it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +103,7 @@ class _Bench:
         self.known: dict[tuple[str, str], Work | None] = {}
 
     def arm(self, arm: Arm) -> dict[str, Work] | None:
-        key = json.dumps([arm.encoder.name, dict(arm.encoder.settings)], sort_keys=True)
+        key = arm.encoder.key
         if key not in self.encoders:
             self.encoders[key] = _Sized(arm.encoder, self.places, self.code)
         encoder = self.encoders[key]

@@ -10,7 +10,7 @@ from manyheads import registry
 from manyheads.core.values import Places, Table, Tokenizer
 from manyheads.heads import Head
 from manyheads.study.spec import Choice
-from manyheads.study.tasks import BLOCK, TaskData
+from manyheads.study.tasks import BLOCK, TaskData, head_of
 
 
 def resolved_method(family: str, choice: Choice, code: Path | None) -> dict[str, object]:
@@ -18,12 +18,6 @@ def resolved_method(family: str, choice: Choice, code: Path | None) -> dict[str,
     entry = registry.describe(family, choice.name, code)
     foreign = {"source": hashlib.sha256(entry.path.read_bytes()).hexdigest()[:16]} if entry.foreign else {}
     return {"name": choice.name, "settings": entry.resolved(choice.settings), **foreign}
-
-
-def bare_head(task: TaskData, code: Path | None) -> Head:
-    """The head of a task without the model that it belongs to: enough to encode examples."""
-    head_class: Any = registry.load("heads", task.task.head.name, code)
-    return head_class(8, task.train.labels, **task.task.head.settings)
 
 
 class Encoders:
@@ -42,7 +36,10 @@ class Encoders:
         if encoder.key not in self._learned:
             encoder_class: Any = registry.load("encoders", encoder.name, self.code)
             settings = registry.describe("encoders", encoder.name, self.code).resolved(encoder.settings)
-            texts = {name: _texts(bare_head(task, self.code), task.train) for name, task in self.tasks.items()}
+            texts = {
+                name: _texts(head_of(task.task, task.train.labels, self.code), task.train)
+                for name, task in self.tasks.items()
+            }
             self._learned[encoder.key] = encoder_class.learn(texts, settings)
         return self._learned[encoder.key]
 

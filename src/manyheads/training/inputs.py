@@ -10,10 +10,10 @@ from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import Places
 from manyheads.data.columns import Examples
 from manyheads.data.tokenized import Advance, Split, TokenizedSplits, encoding_counts
-from manyheads.study.methods import Encoders, bare_head, resolved_method
+from manyheads.study.methods import Encoders, resolved_method
 from manyheads.study.spec import Choice, Study
 from manyheads.study.steps import Layout, Run, layout
-from manyheads.study.tasks import TaskData, examples
+from manyheads.study.tasks import TaskData, examples, head_of
 
 
 class StudyInputs:
@@ -85,6 +85,6 @@ class StudyInputs:
         if (task, split) not in self._splits:
             given = self.tasks[task]
             method = resolved_method("heads", given.task.head, self.code)
-            head = bare_head(given, self.code)
+            head = head_of(given.task, given.train.labels, self.code)
             self._splits[task, split] = Split(task, split, getattr(given, split), head, method)
         return self._splits[task, split]
