@@ -1,5 +1,6 @@
 import pytest
 
+from manyheads.core.problems import counted
 from manyheads.results import numbers
 
 
@@ -62,7 +63,7 @@ def test_large_counts_as_people_say_them(n, shown):
 
 
 def test_counts_and_durations():
-    assert [numbers.counted(n, "arm") for n in (0, 1, 2, 1200)] == ["0 arms", "1 arm", "2 arms", "1,200 arms"]
+    assert [counted(n, "arm") for n in (0, 1, 2, 1200)] == ["0 arms", "1 arm", "2 arms", "1,200 arms"]
     assert [numbers.minutes(seconds) for seconds in (0, 90, 360_000)] == ["0.0", "1.5", "6,000.0"]
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manyheads.core.problems import Problem, StudyError
+from manyheads.core.problems import Problem, StudyError, counted
 from manyheads.report import html_page, plots, tables
 from manyheads.report.drawing import Sheet
 from manyheads.report.tables import TextTable
 from manyheads.report.templating import TEMPLATES
-from manyheads.results.numbers import counted
 from manyheads.results.reader import read_results
 from manyheads.results.schema import FailedRun, StudyResults
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.core.atomic_files import write_whole
+from manyheads.core.problems import counted
 from manyheads.report.templating import TEMPLATES
 from manyheads.results import numbers
 from manyheads.results.schema import ArmResult, Comparison, Score, StudyResults
@@ -233,7 +234,7 @@ def main_table(results: StudyResults) -> TextTable:
         costs = [numbers.count(cost.steps), numbers.minutes(sum(cost.seconds.values()))] if cost else ["failed"] * 2
         rows.append(row + costs)
     failed = len(results.failed)
-    note = _LEGEND + (f" {numbers.counted(failed, 'run')} failed or missing." if failed else "")
+    note = _LEGEND + (f" {counted(failed, 'run')} failed or missing." if failed else "")
     return TextTable(results.study.question, [*header, "steps", "minutes"], rows, note)
 
 

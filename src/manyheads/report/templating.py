@@ -6,6 +6,7 @@ from inspect import isfunction
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from manyheads.core.problems import counted
 from manyheads.results import numbers
 
 
@@ -45,4 +46,6 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.tests["plain_path"] = plain_path
-TEMPLATES.globals |= {name: function for name, function in vars(numbers).items() if isfunction(function)}
+TEMPLATES.globals |= {"counted": counted} | {
+    name: function for name, function in vars(numbers).items() if isfunction(function)
+}

@@ -54,11 +54,6 @@ def short_count(n: float) -> str:
     return count(n)
 
 
-def counted(n: float, thing: str) -> str:
-    """A number of things: 1 arm, 2 arms."""
-    return f"{count(n)} {thing if n == 1 else thing + 's'}"
-
-
 def minutes(seconds: float) -> str:
     """A duration in minutes."""
     return fixed(seconds / 60, 1)
