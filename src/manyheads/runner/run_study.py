@@ -179,12 +179,12 @@ def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: C
     """
     problems: list[Problem] = []
     notes: set[str] = set()
-    kinds, sizes, models = {}, {}, 0
+    sizes, models = dict[str, int](), 0
     for run in todo:
         plain = specification(run, inputs.tasks)
         kind = json.dumps([plain["encoder"], plain["sharing"], sorted(plain["tasks"])])
-        if kind not in kinds:
-            kinds[kind] = (run, plain)
+        if kind not in sizes:
+            sizes[kind] = 0
             try:
                 learned = inputs.encoders.learned(run.arm.encoder)
                 model = build_model(plain, inputs.places, seed=0, code=inputs.code, learned=learned)
@@ -193,7 +193,7 @@ def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: C
                 sizes[kind] = sum(4 * parameter.numel() for parameter in model.parameters())
             except StudyError as error:
                 problems += [replace(each, where=f"arms.{run.arm.name}: {each.where}") for each in error.problems]
-        models += sizes.get(kind, 0)
+        models += sizes[kind]
     if problems:
         raise StudyError(problems)
     for note in sorted(notes):
