@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from study_reference import TABLES, reference
+
 from manyheads import registry
-from manyheads.study.reference import TABLES, reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "study_file.md"
 
 
 def test_the_page_is_what_the_code_says():
-    assert PAGE.read_text("utf-8") == reference(), "make it again: python tests/study/test_reference.py"
+    assert PAGE.read_text("utf-8") == reference(), "make it again: PYTHONPATH=tests/support python tests/study/test_reference.py"
 
 
 def test_every_key_and_setting_has_a_type_and_a_sentence():

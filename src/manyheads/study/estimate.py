@@ -102,7 +102,7 @@ def _flops(
     return total * (len(run.tasks) if several else 1)
 
 
-def _matrix_product_speed(seconds: float = 0.3) -> float:
+def _matrix_product_speed(seconds: float = 0.1) -> float:
     """Operations per second of this machine's float32 matrix product."""
     a, b = np.ones((1536, 1536), np.float32), np.ones((1536, 1536), np.float32)
     np.matmul(a, b)
