@@ -1,5 +1,6 @@
 """The token cache: made once, never half, never stale, never in the way."""
 
+import hashlib
 import json
 import os
 import resource
@@ -62,7 +63,7 @@ def test_an_entry_by_hand(cache):
     (entry,) = cache.entries()
     about = entry.about
     assert (about["task"], about["examples"], about["tokens"], about["targets"]) == ("food", 3, 1 + 2 + 3, [True, 0])
-    assert about["bytes"] == (entry.path / DATA).stat().st_size
+    assert about["data"] == hashlib.blake2b((entry.path / DATA).read_bytes(), digest_size=16).hexdigest()
     assert {path.name for path in entry.path.iterdir()} == {DATA, ABOUT}
 
 
@@ -93,6 +94,10 @@ DAMAGES = {
     "nothing in it": lambda place: (place / ABOUT).write_text("{}"),
     "other number": broken_by(lambda about: about.update(examples=4)),
     "other targets": broken_by(lambda about: about.update(targets=[1])),
+    "other targets, hashed anew as nobody would": broken_by(lambda about: about.update(hash="0" * 32)),
+    "other spaces": lambda place: (place / ABOUT).write_text((place / ABOUT).read_text().replace("\n ", "\n  ")),
+    "other key": broken_by(lambda about: about.update(key=KEY[::-1])),
+    "a key twice": lambda place: (place / ABOUT).write_text('{"examples": 9,' + (place / ABOUT).read_text()[1:]),
     "a folder of nothing": lambda place: [path.unlink() for path in place.iterdir()],
     "a file": lambda place: [shutil.rmtree(place), place.write_text("x")],
 }
@@ -107,6 +112,43 @@ def test_a_damaged_entry_is_told_once_and_made_anew(cache, said, damage):
     assert len(said) == 1 and "is damaged and is made anew" in said[0] and KEY in said[0]
     assert identity(cache.make(KEY, ABOUT_IT, blocks(given))) == identity(given)
     assert identity(cache.find(KEY)) == identity(given) and len(said) == 1
+
+
+def test_no_single_bit_of_an_entry_can_be_another(cache, said):
+    cache.make(KEY, ABOUT_IT, blocks(examples()))
+    place = cache.folder / PLACE / KEY
+    kept = {name: (place / name).read_bytes() for name in (ABOUT, DATA)}
+    tried = 0
+    for name, content in kept.items():
+        for bit in range(0, 8 * len(content), 1 if name == ABOUT else 37):
+            changed = bytearray(content)
+            changed[bit // 8] ^= 1 << bit % 8
+            place.mkdir(exist_ok=True)
+            for other in kept:
+                (place / other).write_bytes(bytes(changed) if other == name else kept[other])
+            assert cache.find(KEY) is None, (name, bit)
+            tried += 1
+    assert len(said) == tried > 8 * len(kept[ABOUT])
+
+
+@pytest.mark.parametrize("how", ["exchanged", "renamed", "copied", "a link"])
+def test_an_entry_under_the_key_of_another_is_made_anew(cache, said, how):
+    mine, other = examples(), examples(4, first=7)
+    one, two = cache.folder / PLACE / KEY, cache.folder / PLACE / KEY[::-1]
+    cache.make(KEY, ABOUT_IT, blocks(mine))
+    cache.make(KEY[::-1], ABOUT_IT, blocks(other))
+    if how == "exchanged":
+        one.rename(away := cache.folder / "away")
+        two.rename(one)
+        away.rename(two)
+    else:
+        shutil.rmtree(one)
+        {"renamed": two.rename, "copied": lambda to: shutil.copytree(two, to), "a link": lambda to: to.symlink_to(two)}[
+            how
+        ](one)
+    assert cache.find(KEY) is None and len(said) == 1 and "of something else" in said[0]
+    assert identity(cache.make(KEY, ABOUT_IT, blocks(mine))) == identity(cache.find(KEY)) == identity(mine)
+    assert not [path for path in (cache.folder / PLACE).iterdir() if path.name.endswith(".part")]
 
 
 def test_a_folder_that_cannot_be_written_to_keeps_tokens_in_memory(tmp_path, said):

@@ -1,19 +1,19 @@
 """Encoded examples on disk: made once, mapped into memory by every run, worker and later study that asks for the same.
 
     FOLDER/tokens/<key>/examples.arrow      the columns of `columns.py`
-                        entry.json          what they are, how many, their size and checksum; written last
+                        entry.json          its key, what they are, how many, and a hash of data and entry; written last
 
 An entry is made in a folder of its own beside its place, and then moved there whole. So nobody sees a half of one,
 two processes that make the same entry do not disturb each other, and one that is killed leaves nothing that is read.
 """
 
+import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from pydantic import JsonValue
 
 from manyheads.data.columns import SCHEMA, Examples, Form, agreed
 
-FORMAT = 2
+FORMAT = 3
 PLACE, DATA, ABOUT = "tokens", "examples.arrow", "entry.json"
 ENTRY = re.compile(r"[0-9a-f]{32}")
 UNFINISHED = re.compile(r"[0-9a-f]{32}\.\w+\.part")
@@ -203,24 +203,33 @@ def _write(part: Path, about: Mapping[str, str], blocks: Iterator[tuple[pa.Recor
         "tokens": tokens,
         "seconds": time.perf_counter() - began,
         "targets": None if form is None else [form.whole, form.width],
-        "bytes": (part / DATA).stat().st_size,
-        "checksum": _checksum(part / DATA),
+        "data": _digest(part / DATA),
     }
     with _Writing():
-        (part / ABOUT).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        (part / ABOUT).write_text(_entry_text(content), "utf-8")
+
+
+def _entry_text(content: Mapping[str, JsonValue]) -> str:
+    """What `entry.json` holds: the content, and a hash over it."""
+    digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+    return json.dumps({**content, "hash": digest}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _opened(place: Path, *, check: bool = True) -> Examples:
     """An entry, mapped.
 
+    :param check: Whether it has to be read to see that it is as it was written.
     :raises Exception: Any of many, if it is damaged.
     """
-    about = json.loads((place / ABOUT).read_text("utf-8"))
-    size = (place / DATA).stat().st_size
-    if size != about["bytes"]:
-        raise ValueError(f"{size:,} bytes where {about['bytes']:,} were written")
-    if check and _checksum(place / DATA) != about["checksum"]:
-        raise ValueError("its checksum is not the one that was written down")
+    text = (place / ABOUT).read_bytes().decode("utf-8")
+    about = {**json.loads(text)}
+    del about["hash"]
+    if _entry_text(about) != text:
+        raise ValueError(f"{ABOUT} is not as it was written")
+    if about["key"] != place.name:
+        raise ValueError("it is the entry of something else")
+    if check and _digest(place / DATA) != about["data"]:
+        raise ValueError(f"{DATA} is not as it was written")
     reader = pa.ipc.open_file(pa.memory_map(str(place / DATA)))
     form = None if about["targets"] is None else Form(*about["targets"])
     examples = Examples((reader.get_batch(number) for number in range(reader.num_record_batches)), form)
@@ -229,13 +238,10 @@ def _opened(place: Path, *, check: bool = True) -> Examples:
     return examples
 
 
-def _checksum(path: Path) -> int:
-    """Read, not mapped: what is only checked need not stay in memory."""
-    found = 0
+def _digest(path: Path) -> str:
+    """Of a file that is read, not mapped: what is only checked need not stay in memory."""
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            found = zlib.crc32(chunk, found)
-    return found
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _is_ours(path: Path) -> bool:
@@ -264,7 +270,7 @@ def _remove(place: Path) -> None:
     away = place if place.suffix == ".part" else place.with_name(f"{place.name}.{secrets.token_hex(8)}.part")
     if away != place:
         place.rename(away)
-    if away.is_dir():
+    if away.is_dir() and not away.is_symlink():
         shutil.rmtree(away)
     else:
         away.unlink()
