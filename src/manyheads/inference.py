@@ -9,7 +9,6 @@ from typing import Any, TextIO
 from manyheads.core.problems import Problem, StudyError, among, shown
 from manyheads.core.text_checks import encodes
 from manyheads.core.values import Answer, Example, Pieces, Tokenizer
-from manyheads.heads import Head
 from manyheads.training.model import MultiTaskModel, open_model
 from manyheads.training.prediction import predict
 
@@ -174,7 +173,7 @@ def answers(
     Each text is tokenised once, and tasks that ask about the same sequences share one pass of the encoder.
     """
     tokenizer = _CutOnce(model.tokenizer)
-    encoded = {task: model.head(task).encode(_questions(lines, model.head(task)), tokenizer) for task in tasks}
+    encoded = {task: model.head(task).encode(_questions(lines, _asked(model, task)), tokenizer) for task in tasks}
     found: Mapping[str, list[Answer]] = predict(model, encoded, precision)
     for index, line in enumerate(lines):
         if len(tasks) == 1:
@@ -183,5 +182,6 @@ def answers(
             yield {"id": line["id"], **{task: found[task][index] for task in tasks}}
 
 
-def _questions(lines: Sequence[Example], head: Head) -> list[Example]:
-    return [{key: value for key, value in line.items() if key not in head.gold} for line in lines]
+def _questions(lines: Sequence[Example], columns: Sequence[str]) -> list[Example]:
+    """What a task was trained to read: an answer does not depend on what stands beside it for another task."""
+    return [{name: line[name] for name in ("id", *columns)} for line in lines]

@@ -62,6 +62,7 @@ def _divides_width(parts: int, info: ValidationInfo) -> int:
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
+BetweenZeroAndOne = Annotated[float, Gt(0), Lt(1)]
 PositiveInt = Annotated[int, Ge(1)]
 NotNegativeInt = Annotated[int, Ge(0)]
 TaskName = Annotated[str, AfterValidator(_of_the_arm)]

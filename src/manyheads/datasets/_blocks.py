@@ -94,13 +94,15 @@ def arrow_of(values: Sequence[Any], kind: pa.DataType) -> pa.ChunkedArray:
 
 
 def read_blocks(
-    path: Path, format: str, encoding: str, header: Sequence[str]
+    path: Path, format: str, encoding: str, header: Sequence[str], separator: str
 ) -> tuple[list[str], dict[str, Column], np.ndarray] | None:
     """The names of the columns, the columns, and the line of each row of a CSV, TSV or JSONL file.
 
     None if anything about it is out of the ordinary, or if it has no rows.
     """
-    readers: dict[str, Callable[[Iterator[str], list[str]], Read]] = {"csv": _csv, "tsv": _tsv, "jsonl": _json_lines}
+    csv_reader = partial(_csv, separator)
+    readers: dict[str, Callable[[Iterator[str], list[str]], Read]]
+    readers = {"csv": csv_reader, "tsv": _tsv, "jsonl": _json_lines}
     if format not in readers or encoding.startswith(("utf-16", "utf-32")):
         return None
     try:
@@ -131,10 +133,10 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _csv(file: Iterator[str], names: list[str]) -> Read:
+def _csv(separator: str, file: Iterator[str], names: list[str]) -> Read:
     # The limit of the standard module (131,072 characters) is the process's, and shorter than texts may be.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    reader, begin = csv.reader(file, strict=True), 1
+    reader, begin = csv.reader(file, strict=True, delimiter=separator), 1
 
     def numbered() -> Iterator[tuple[int, list[str]]]:
         nonlocal begin

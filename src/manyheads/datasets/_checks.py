@@ -39,14 +39,16 @@ class Problems:
             raise StudyError(self.found)
 
 
-def check_ids(ids: Sequence[str], where: Callable[[int], str], problems: Problems) -> None:
+def check_ids(
+    ids: Sequence[str], where: Callable[[int], str], problems: Problems, remedy: str = "Make ids unique."
+) -> None:
     """No id may stand twice, because predictions are kept by id."""
     if distinct(_hashes(ids, len(ids))):  # else there are twins, or two ids share a hash
         return
     first: dict[str, int] = {}
     for row, name in enumerate(ids):
         if name in first:
-            problems.add(where(row), f"this id already stands at {where(first[name])}", shown(name), "Make ids unique.")
+            problems.add(where(row), f"this id already stands at {where(first[name])}", shown(name), remedy)
         first.setdefault(name, row)
 
 

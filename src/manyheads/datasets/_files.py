@@ -8,7 +8,9 @@ import csv
 import errno
 import io
 import os
+import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -37,11 +39,13 @@ class Records:
 
     :param column: The values of a column, by its name.
     :param lines: Where each row begins: the line in a file, or the number of the row.
+    :param twice: Names that several columns have; which of them is meant cannot be said.
     """
 
     names: Sequence[str]
     column: Callable[[str], Sequence[Any]]
     lines: Sequence[int] | np.ndarray
+    twice: frozenset[str] = frozenset()
 
     def only(self, rows: np.ndarray) -> "Records":
         """These rows, by their numbers, ascending."""
@@ -50,7 +54,21 @@ class Records:
             values = self.column(name)
             return values.only(rows) if isinstance(values, Column) else [values[row] for row in rows]
 
-        return Records(self.names, column, np.asarray(self.lines)[rows].tolist())
+        return Records(self.names, column, np.asarray(self.lines)[rows].tolist(), self.twice)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is to be read.
+
+    :param header: The names of the columns of a CSV or TSV file whose first line is already data.
+    :param separator: What stands between the columns of a CSV file.
+    """
+
+    format: str
+    encoding: str
+    header: Sequence[str] = ()
+    separator: str = ","
 
 
 def path_problem(path: Path, where: str) -> Problem | None:
@@ -64,9 +82,7 @@ def path_problem(path: Path, where: str) -> Problem | None:
             return Problem(where, "this cannot be the name of a file", shown(str(path)), "Write another.")
         if path.is_symlink():
             return Problem(where, "this link points to nothing", f"{path} -> {os.readlink(path)}", "Mend the link.")
-        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        remedy = close(path.name, near, 3, 0.75) or "Paths are relative to the study file."
-        return Problem(where, "there is no such file", str(path), remedy)
+        return _no_file(path, where)
     if stat.S_ISDIR(mode):
         inside = sorted(entry.name for entry in path.iterdir() if entry.suffix in FORMATS)[:5]
         remedy = f"Name a file in it: {', '.join(inside)}." if inside else "Name a file."
@@ -80,19 +96,36 @@ def path_problem(path: Path, where: str) -> Problem | None:
     return None
 
 
-def read_records(
-    path: Path, where: str, problems: Problems, *, format: str, encoding: str, header: Sequence[str]
-) -> Records:
+def _no_file(path: Path, where: str) -> Problem:
+    """What is said of a file that is not there: where it was looked for, and what lies there."""
+    folder = path.parent
+    if not folder.is_dir():
+        what, remedy = f"there is no file {shown(path.name)}", "Paths are relative to the study file."
+        return Problem(where, f"{what}: there is no folder {shown(str(folder))}", "", remedy)
+    near = sorted(entry.name for entry in folder.iterdir())
+    hint = close(path.name, near, 3, 0.75)
+    remedy = "Paths are relative to the study file."
+    if set(path.name) & set("\t\n\r\b\f\x1b") or re.fullmatch(r"[A-Za-z]:.*|.*\\.*", path.name):
+        remedy = "Is it a path of Windows? In TOML write it in single quotes, 'C:\\data\\train.csv', or with /."
+    return Problem(where, f"there is no file {shown(path.name)}, looked in {folder}", "", f"{hint} {remedy}".lstrip())
+
+
+def doubled(names: Sequence[str]) -> frozenset[str]:
+    """The names that stand more than once."""
+    return frozenset(name for name, count in Counter(names).items() if count > 1)
+
+
+def read_records(path: Path, where: str, problems: Problems, how: Reading) -> Records:
     """All rows of a file. Raises if there is any problem in it.
 
     :param where: How messages call the file.
-    :param header: The names of the columns of a CSV or TSV file whose first line is already data.
     """
+    format = how.format
     if format == "parquet":
         return _parquet(path, where)
-    if (found := _quickly(path, format, encoding, header)) is not None:
+    if (found := _quickly(path, how)) is not None:
         return found
-    text = read_text(path, where, format, encoding, problems)
+    text = read_text(path, where, format, how.encoding, problems)
     if not text.strip():
         raise StudyError([Problem(where, "the file is empty", "", "Is this the right file?")])
     if "\r" in text and "\n" not in text:
@@ -103,19 +136,19 @@ def read_records(
         names = list(dict.fromkeys(chain.from_iterable(rows)))
         records = Records(names, lambda name: [row.get(name) for row in rows], lines)
     else:
-        records = _table(text, where, format, list(header), problems)
+        records = _table(text, where, how, problems)
     problems.stop()
     if not records.lines:
         raise StudyError([Problem(where, "the file has no rows", "", "Is this the right file?")])
     return records
 
 
-def _quickly(path: Path, format: str, encoding: str, header: Sequence[str]) -> Records | None:
+def _quickly(path: Path, how: Reading) -> Records | None:
     """The rows of a sound file, block by block; None if it has to be read whole to say what is wrong with it."""
     with path.open("rb") as file:
         if file.read(8).startswith((*PACKED, *WIDE)):
             return None
-    found = read_blocks(path, format, codecs.lookup(encoding).name, header)
+    found = read_blocks(path, how.format, codecs.lookup(how.encoding).name, how.header, how.separator)
     return found and Records(found[0], found[1].__getitem__, found[2])
 
 
@@ -157,13 +190,14 @@ def _in_blocks(data: datasets.Dataset, name: str) -> Iterator[Any]:
     yield from data.select_columns([name]).with_format("arrow").iter(batch_size=ROWS)
 
 
-def _table(text: str, where: str, format: str, header: list[str], problems: Problems) -> Records:
+def _table(text: str, where: str, how: Reading, problems: Problems) -> Records:
     """CSV as RFC 4180 has it; TSV without any quoting, as GLUE's files are."""
-    rows, lines = _tsv(text, where, problems) if format == "tsv" else _csv(text, where, problems)
+    tsv = how.format == "tsv"
+    rows, lines = _tsv(text, where, problems) if tsv else _csv(text, where, how.separator, problems)
     while rows and rows[-1] in ([], [""]) and len(rows) > 1:
         rows, lines = rows[:-1], lines[:-1]
-    names = header or rows[0]
-    if not header:
+    names = list(how.header) or rows[0]
+    if not how.header:
         rows, lines = rows[1:], lines[1:]
     _check_names(names, f"{where}:1", text.split("\n", 1)[0], problems)
     for row, cells in enumerate(rows):
@@ -172,17 +206,20 @@ def _table(text: str, where: str, format: str, header: list[str], problems: Prob
                 f"{where}:{lines[row]}",
                 cells,
                 len(names),
-                format,
+                how,
                 problems,
                 cut=row == len(rows) - 1 and text[-1] != "\n",
             )
         elif cells == names:
             problems.add(
-                f"{where}:{lines[row]}", "the header stands here as if it were data", shown(cells), "Remove the line."
+                f"{where}:{lines[row]}",
+                "the header stands here as if it were data",
+                shown(cells),
+                "Remove the line; or leave `header` out, if it is the first.",
             )
     problems.stop()
     columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-    return Records(names, columns.__getitem__, lines)
+    return Records(names, columns.__getitem__, lines, doubled(names))
 
 
 def _tsv(text: str, where: str, problems: Problems) -> tuple[list[list[str]], list[int]]:
@@ -196,10 +233,10 @@ def _tsv(text: str, where: str, problems: Problems) -> tuple[list[list[str]], li
     return rows, list(range(1, len(rows) + 1))
 
 
-def _csv(text: str, where: str, problems: Problems) -> tuple[list[list[str]], list[int]]:
+def _csv(text: str, where: str, separator: str, problems: Problems) -> tuple[list[list[str]], list[int]]:
     # The limit of the standard module (131,072 characters) is the process's, and shorter than texts may be.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
+    reader = csv.reader(io.StringIO(text, newline="\n"), strict=True, delimiter=separator)
     rows, lines, begin = [], [], 1
     try:
         for cells in reader:
@@ -214,25 +251,28 @@ def _csv(text: str, where: str, problems: Problems) -> tuple[list[list[str]], li
         if "new-line" in str(error):
             what, remedy = "a lone carriage return stands outside quotes", "Convert its line ends to \\n."
         found = text.split("\n", begin)[begin - 1]
+        if others := [sign for sign in SEPARATORS if sign != separator and f'"{sign}' in found]:
+            remedy += f' If {SEPARATORS[others[0]]} separates the columns: separator = "{others[0]}".'
         problems.add(f"{where}:{begin}", what, shown(found), remedy)
         problems.stop()
     return rows, lines
 
 
 def _check_names(names: Sequence[str], where: str, line: str, problems: Problems) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        problems.add(where, "column names stand twice", shown(twice), "Rename them in the file or with header = [...].")
-    if len(names) == 1 and (others := [name for sign, name in SEPARATORS.items() if sign in line]):
-        remedy = 'CSV needs commas and TSV tabs; set format = "csv" or "tsv", or save the file again.'
-        problems.add(where, f"there is one column only, but {others[0]} in its name", shown(line), remedy)
+    if len(names) == 1 and (others := [sign for sign in SEPARATORS if sign in line]):
+        sign = "\\t" if others[0] == "\t" else others[0]
+        remedy = f'Set format = "csv" and separator = "{sign}"'
+        remedy += '; or format = "tsv" if nothing stands in quotes.' if others[0] == "\t" else "."
+        problems.add(where, f"there is one column only, but {SEPARATORS[others[0]]} in its name", shown(line), remedy)
     problems.stop()
 
 
-def _wrong_width(where: str, cells: list[str], width: int, format: str, problems: Problems, *, cut: bool) -> None:
+def _wrong_width(where: str, cells: list[str], width: int, how: Reading, problems: Problems, *, cut: bool) -> None:
     if cells in ([], [""]):
         problems.add(where, "the line is blank", "", "Remove it.")
         return
-    remedy = "Does a text hold a tab?" if format == "tsv" else "A text with a comma must stand in quotes."
+    sign = SEPARATORS[how.separator]
+    remedy = "Does a text hold a tab?" if how.format == "tsv" else f"A text with {sign} must stand in quotes."
     if len(cells) < width:
         remedy = "The file ends without a line end: was it cut off?" if cut else "Is a separator missing?"
     problems.add(where, f"{counted(len(cells), 'column')} where {width} are expected", shown(cells), remedy)

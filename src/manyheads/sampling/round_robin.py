@@ -61,7 +61,8 @@ class RoundRobin(Sampling):
     def notes(self) -> list[str]:
         draws = {task: self.rounds * count for task, count in self.batches.items()}
         return [
-            f"{task}: {draws[task]} draws of {size} batches: each example is seen {draws[task] / size:.1f} times"
+            f"{task}: {draws[task]} draws of {size} batches in an epoch: "
+            f"each example is seen {draws[task] / size:.1f} times in it"
             for task, size in self.sizes.items()
             if draws[task] > size
         ]

@@ -79,8 +79,8 @@ class Weighted(Sampling):
             if not draws:
                 notes.append(f"{task}: weight 0, never drawn")
             elif draws > size + 1e-6:
-                times = f"each example is seen {draws / size:.1f} times"
-                notes.append(f"{task}: {draws:.0f} draws expected of {size} batches: {times}")
+                times = f"each example is seen {draws / size:.1f} times in it"
+                notes.append(f"{task}: {draws:.0f} draws expected of {size} batches in an epoch: {times}")
         whole = self._full_epoch()
         if self.on_empty in ("stop", "error") and self._epoch() < whole:
             how = "stop" if self.on_empty == "stop" else "fail"

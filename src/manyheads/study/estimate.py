@@ -67,7 +67,9 @@ def _arm(
         shares, notes = dict.fromkeys(arm.tasks, 1.0), []
     else:
         sampling = sampling_of(of_one_seed[0], study, counts, code)
-        shares, notes = sampling.expected_shares(), sampling.notes()
+        shares = sampling.expected_shares()
+        # Of a budget that is less than one epoch, what an epoch repeats would tell the contrary of what happens.
+        notes = sampling.notes() if len(layouts[0][1].steps) >= sampling.expected_steps() else []
     minutes = None
     if costs is not None:
         flops = sum(_flops(run, plan.batches(), costs, study, tasks, code) for run, plan in layouts)

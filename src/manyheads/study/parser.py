@@ -116,7 +116,9 @@ class _Reader(Checker):
         where = f"tasks.{name}"
         given = self.read(TaskTable, table, where)
         dataset, head = self.choice(where, table, "dataset"), self.choice(where, table, "head")
-        return Task(name, dataset, head, given.examples, given.batch_size, given.report)
+        return Task(
+            name, dataset, head, given.examples, given.batch_size, given.report, given.hold_out, given.allow_train
+        )
 
     def arms(self, given: StudyTable, tasks: Mapping[str, Task]) -> dict[str, Arm]:
         arms: dict[str, Arm] = {}

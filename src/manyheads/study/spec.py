@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 
-from manyheads.core.settings import BelowOne, NotNegative, NotNegativeInt, Positive, PositiveInt, Settings, unfit
+from manyheads.core.settings import (
+    BelowOne,
+    BetweenZeroAndOne,
+    NotNegative,
+    NotNegativeInt,
+    Positive,
+    PositiveInt,
+    Settings,
+    unfit,
+)
 from manyheads.core.values import Options, Places
 
 ALONE = "one per task"
@@ -181,6 +190,9 @@ class TaskTable(Settings):
     :param batch_size: Examples of this task in a batch; as `[training]` says if left out.
     :param report: The split whose scores are reported, or "none" for a task that only helps others and is not scored;
         the dataset's own choice if left out.
+    :param hold_out: What share of the training examples is held out as another split, `{ validation = 0.2 }`: drawn
+        once for the whole study, each class in its share, rows of one cluster together.
+    :param allow_train: Let `report = "train"` be: such scores do not show generalisation, and the report says so.
     """
 
     dataset: Table | None = None
@@ -188,6 +200,8 @@ class TaskTable(Settings):
     examples: NotNegativeInt = 0
     batch_size: PositiveInt | None = None
     report: Literal["", "train", "validation", "test", "none"] = ""
+    hold_out: dict[Literal["validation", "test"], BetweenZeroAndOne] = Field(default_factory=dict)
+    allow_train: bool = False
 
 
 class ArmTable(Settings):
@@ -242,6 +256,8 @@ class Task:
     :param batch_size: Examples of this task in a batch; None for what `[training]` says.
     :param report: The split whose scores are reported; "" for the dataset's own choice, "none" for a task that only
         helps others and is not scored.
+    :param hold_out: Split -> the share of the training examples that is held out for it.
+    :param allow_train: Whether the training examples themselves may be reported.
     """
 
     name: str
@@ -250,6 +266,8 @@ class Task:
     examples: int
     batch_size: int | None
     report: str
+    hold_out: Mapping[str, float] = field(default_factory=dict)
+    allow_train: bool = False
 
 
 @dataclass(frozen=True, slots=True)
