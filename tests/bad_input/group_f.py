@@ -248,7 +248,7 @@ REFUSED = [
             "is the name of a file of the study"),
     Case(89, "Data that changed since some runs of the study", SILENT, {"data.tsv": rows("a\tx", "c\ty")}, TRAINED,
          ("out/joint/1: the data of own has changed since this run", "--fresh"), 2, RUN, prepare=with_results),
-    refused(91, "A file that is not there", TRACE, changed("data.tsv", "date.tsv"), "there is no file 'date.tsv', looked in",
+    refused(91, "A file that is not there", TRACE, changed("data.tsv", "date.tsv"), "no file 'date.tsv', looked in",
             'Did you mean "data.tsv"?'),
     refused(91, "A file in a folder that is not there", TRACE, changed("data.tsv", "no/such/folder.tsv"),
             "there is no folder",
