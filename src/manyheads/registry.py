@@ -221,9 +221,11 @@ def _from_path(full_name: str, path: Path) -> Any:
 
 
 def _path(family: str, name: str, code: Path | None) -> Path:
+    if code:
+        names(family, code)  # refuses what is no folder
     for folder in [code, HERE] if code else [HERE]:
         path = folder / family / f"{name}.py"
-        if name in names(family, code) and path.is_file():
+        if settings.NAME.fullmatch(name) and path.is_file():
             return path
     remedy = among(name, names(family, code))
     raise StudyError([Problem(family.removesuffix("s"), f'there is no "{name}"', "", remedy)])

@@ -12,12 +12,9 @@ from typing import Any
 from manyheads import registry
 from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import TRAIN, Example, Places, Table, Tokenizer
+from manyheads.core.values import TRAIN, Example, Places, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
 from manyheads.study.tasks import TaskData, head_of
-
-SAMPLE = 64
-"""Examples of a split from which its work is estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +55,27 @@ def unreadable(
 ) -> dict[str, list[Problem]]:
     """For each task a warning where an encoder of its arms has no pieces for most of a sample of its texts."""
     found: dict[str, list[Problem]] = {task: [] for task in tasks}
-    for arm in study.arms.values():
-        settings = registry.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
-        info = registry.checks("encoders", arm.encoder.name, code).info(study.places(data), settings)
+    encoders = {arm.encoder.key: arm.encoder for arm in study.arms.values()}
+    asked = dict.fromkeys((arm.encoder.key, task) for arm in study.arms.values() for task in arm.tasks)
+    infos = {}
+    for key, encoder in encoders.items():
+        settings = registry.describe("encoders", encoder.name, code).resolved(encoder.settings)
+        infos[key] = registry.checks("encoders", encoder.name, code).info(study.places(data), settings)
+    for key, task in asked:
+        info = infos[key]
         counter = info.counter if info else None  # an encoder without a companion tells when it is built
-        for task in arm.tasks:
-            warnings = _unknown(tasks[task], counter, code) if counter else []
-            found[task] += [warning for warning in warnings if warning not in found[task]]
+        warnings = _unknown(tasks[task], counter, code) if counter else []
+        found[task] += [warning for warning in warnings if warning not in found[task]]
     return found
 
 
 def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
     """A warning for each split of which more than half of the word pieces are unknown."""
-    splits = {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
     gold = registry.constant("heads", task.task.head.name, "gold", code)
     warnings = []
-    for split, table in splits.items():
-        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *gold)]
-        values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
+    for split, rows in task.sample.items():
+        names = [name for name in rows[0] if name not in ("id", "cluster", *gold)]
+        values = [value for row in rows for name in names for value in _texts(row[name])]
         share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
         warnings += unread(share, f"tasks.{task.task.name} ({split})")
     return warnings
@@ -83,13 +83,6 @@ def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[P
 
 def _texts(value: Any) -> list[str]:
     return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
-
-
-def _sample(table: Table) -> list[Example]:
-    """Some examples, spread through the split."""
-    number = min(SAMPLE, len(table.rows))
-    rows = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
-    return [dict(row) for row in rows]
 
 
 class _Bench:
@@ -193,14 +186,14 @@ class _Sequences:
         """
         name, reported = self.data.task.name, self.data.reported
         try:
-            train, scored = self._flops(self.data.train), 0.0 if reported is None else self._flops(reported)
+            sample = self.data.sample
+            train, scored = self._flops(sample[TRAIN]), 0.0 if reported is None else self._flops(sample[self.data.split])
         except StudyError as error:
             raise StudyError([replace(one, where=f"tasks.{name}.{one.where}") for one in error.problems]) from error
         return None if train is None or scored is None else Work(train, scored)
 
-    def _flops(self, table: Table) -> float | None:
-        """Of one forward pass over an example, on average over some spread through the split."""
-        rows = _sample(table)
+    def _flops(self, rows: list[Example]) -> float | None:
+        """Of one forward pass over an example, on average over these."""
         lengths = self._lengths(rows)
         if lengths is None or self.encoder.info.flops is None:
             return None

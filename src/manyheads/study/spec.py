@@ -13,6 +13,8 @@ from manyheads.core.values import Options, Places
 
 ALONE = "one per task"
 UNSCORED = "none"
+MOST_STEPS = 5_000_000
+"""Of a run, and of an epoch of its sampling; see `limits.py`."""
 
 
 class AdamW(Settings):
