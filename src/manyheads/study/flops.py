@@ -10,11 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
+from manyheads.core.encoder_info import (
+    EncoderInfo,
+    PieceCounter,
+    memory,
+    not_by_layer,
+    one_state,
+    too_large,
+    too_long,
+    unread,
+)
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import TRAIN, Example, Places, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
-from manyheads.study.tasks import TaskData, head_of
+from manyheads.study.tasks import TaskData, head_of, texts_of
+
+HEADS = ("columns", "optional", "gold")
+"""What of a head tells the texts that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,7 @@ class _Bench:
         self.code = code
         self.encoders: dict[str, _Sized] = {}
         self.known: dict[tuple[str, str], Work | None] = {}
+        self.learned: set[str] = set()
 
     def arm(self, arm: Arm) -> dict[str, Work] | None:
         key = arm.encoder.key
@@ -105,11 +118,31 @@ class _Bench:
         problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info)
         if problems:
             raise StudyError(problems)
+        self._learn(arm)
         for task, head in heads.items():
             if (key, task) not in self.known:
                 self.known[key, task] = head.work()
         found = {task: self.known[key, task] for task in arm.tasks}
         return {task: work for task, work in found.items() if work is not None} if None not in found.values() else None
+
+    def _learn(self, arm: Arm) -> None:
+        """Let an encoder learn what it takes from the training texts, as a run does before it builds a model.
+
+        :raises StudyError: If there is nothing to learn, or more parameters than this machine has memory for.
+        """
+        checks = registry.checks("encoders", arm.encoder.name, self.code)
+        if not checks.learn or arm.encoder.key in self.learned:
+            return
+        settings = registry.describe("encoders", arm.encoder.name, self.code).resolved(arm.encoder.settings)
+        texts = {}
+        for name, task in self.tasks.items():
+            told = {key: registry.constant("heads", task.task.head.name, key, self.code) for key in HEADS}
+            columns = [one for one in (*told["columns"], *told["optional"]) if one not in told["gold"]]
+            texts[name] = texts_of(columns, task.train)
+        learned = checks.learn(texts, settings)
+        self.learned.add(arm.encoder.key)
+        if checks.parameters and (problem := too_large(checks.parameters(learned, settings), memory())):
+            raise StudyError([problem])
 
     def _token_problems(self, arm: Arm) -> list[Problem]:
         if registry.constant("encoders", arm.encoder.name, "per_token", self.code):
@@ -187,7 +220,10 @@ class _Sequences:
         name, reported = self.data.task.name, self.data.reported
         try:
             sample = self.data.sample
-            train, scored = self._flops(sample[TRAIN]), 0.0 if reported is None else self._flops(sample[self.data.split])
+            train, scored = (
+                self._flops(sample[TRAIN]),
+                0.0 if reported is None else self._flops(sample[self.data.split]),
+            )
         except StudyError as error:
             raise StudyError([replace(one, where=f"tasks.{name}.{one.where}") for one in error.problems]) from error
         return None if train is None or scored is None else Work(train, scored)

@@ -203,6 +203,10 @@ class _Reader(Checker):
             what = "is the same for all arms"
             self.problem(f"{where}.training.selection_examples", what, "", "Set it in [training].")
         training = study.training.model_copy(update={key: getattr(given.training, key) for key in own})
+        if (taken := training.learning_rate * training.optimizer.weight_decay) > 1:
+            what, remedy = "an update would take away more than a whole weight", "Choose a smaller one."
+            found = f"{training.optimizer.weight_decay:g}, which times the learning rate is {taken:.3g}"
+            self.problem(f"{where}.training.optimizer.weight_decay", what, found, remedy)
         before = len(self.problems)
         choices = {key: self.choice(where if key in table else "", {**self.raw, **table}, key) for key in DEFAULTS}
         differs = {key: table[key] for key in table if key not in ("label", "description", "sweep")}

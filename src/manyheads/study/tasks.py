@@ -225,6 +225,15 @@ def head_of(task: Task, labels: Sequence[str] | None, code: Path | None) -> Any:
     return head_class(8, labels, **task.head.settings)
 
 
+def texts_of(columns: Sequence[str], table: Table) -> Iterator[str]:
+    """Every text in these columns of a split, row by row, a block of rows in memory at a time."""
+    rows = table.rows.select_columns(table.present(*columns))
+    for at in range(0, len(rows), BLOCK):
+        for column in rows[at : at + BLOCK].values():
+            for value in column:
+                yield from [value] if isinstance(value, str) else value
+
+
 def _selection_examples(study: Study) -> int:
     return next(iter(study.arms.values())).training.selection_examples
 
