@@ -4,7 +4,7 @@ Each trial is a small study with one setting changed: `check` refuses it in a li
 it. A new method is tried without being named here: where a family needs partners (a head its data), they are looked
 for among what there is.
 
-    PYTHONPATH=tests:tests/support python tests/support/settings_battery.py [FAMILY ...]
+    PYTHONPATH=tests:tests/support python tests/support/settings_battery.py [FAMILY ...] [ONE IN SO MANY]
 """
 
 import copy
@@ -55,7 +55,11 @@ from manyheads.training.inputs import StudyInputs
 from manyheads.training.run import run_once
 
 LIMIT = 10.0
-"""Seconds for a trial."""
+"""Seconds of this process's own computing for a trial: other programs' work does not count."""
+HANGS = 120.0
+"""Seconds by the clock after which a trial is ended."""
+LONG = 500
+"""A run of more steps than these is only checked."""
 NUMBERS = [-0.0, math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, 1e-300, 1e-7, 0.5, 1.0, -1.0, 1.5]
 INTEGERS = [0, 1, 2, -1, -5, 2**40, 2**62, 2**63 - 1, -(2**62)]
 OTHERS = ["", "x", "x" * 10_000, "\0", [], ["x"], ["x"] * 1000, {}, {"x": 1}, True, False, 1, 0.5, "1"]
@@ -78,7 +82,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial: "refused", "trained", or what should not be: "traceback", "failed", "slow"."""
+    """What came of a trial: "refused", "trained", "planned" (checked, and too long to train here), or what should not
+    be: "traceback", "failed", "slow"."""
 
     trial: Trial
     kind: str
@@ -251,9 +256,9 @@ def write(table: Table, folder: Path) -> Path:
     return path
 
 
-def check(table: Table, folder: Path) -> None:
+def check(table: Table, folder: Path) -> Table:
     estimate._matrix_product_speed = lambda: 1e11  # nobody reads the minutes here
-    planned(write(table, folder), None, None)
+    return planned(write(table, folder), None, None)
 
 
 @contextmanager
@@ -283,22 +288,25 @@ def changed(trial: Trial) -> Table:
 
 def tried(trial: Trial, folder: Path) -> Outcome:
     """What `check`, then a run, make of a trial."""
-    began, stage = time.monotonic(), "check"
+    began, stage = time.process_time(), "check"
     try:
-        with within(3 * LIMIT), tempfile.TemporaryDirectory() as out:
+        with within(HANGS), tempfile.TemporaryDirectory() as out:
             try:
-                check(changed(trial), folder)
+                plan = check(changed(trial), folder)
             except StudyError as error:
                 assert error.problems and "\n" not in str(error.problems[0])
-                return Outcome(trial, "refused", time.monotonic() - began, str(error.problems[0]))
+                return Outcome(trial, "refused", time.process_time() - began, str(error.problems[0]))
+            if max(steps for arm in plan["arms"].values() for steps in arm["steps"].values()) > LONG:
+                seconds = time.process_time() - began
+                return Outcome(trial, "planned" if seconds < LIMIT else "slow", seconds)
             stage = "run"
             failed = trained(folder / "study.toml", Path(out))
     except TimeoutError:
-        return Outcome(trial, "slow", time.monotonic() - began, stage)
+        return Outcome(trial, "slow", time.process_time() - began, stage)
     except Exception as error:
         last = "".join(traceback.format_exception(error)[-2:]).strip().replace("\n", " | ")
-        return Outcome(trial, "traceback", time.monotonic() - began, f"{stage}: {last[-300:]}")
-    seconds = time.monotonic() - began
+        return Outcome(trial, "traceback", time.process_time() - began, f"{stage}: {last[-300:]}")
+    seconds = time.process_time() - began
     if failed:
         return Outcome(trial, "failed", seconds, failed)
     return Outcome(trial, "trained" if seconds < LIMIT else "slow", seconds)
@@ -331,16 +339,16 @@ def battery(families: list[str], encoder: Path | None, *, share: int = 1) -> Ite
                 yield tried(trial, folder)
 
 
-def main(families: list[str]) -> None:
+def main(families: list[str], share: int) -> None:
     torch.set_num_threads(1)
     counts: dict[str, int] = {}
     methods: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as name:
         encoder = make_family("bert", Path(name) / "tiny")
-        for one in battery(families or [*registry.FAMILIES, "study"], encoder):
+        for one in battery(families or [*registry.FAMILIES, "study"], encoder, share=share):
             counts[one.kind] = counts.get(one.kind, 0) + 1
             methods[one.trial.method] = methods.get(one.trial.method, 0) + 1
-            if one.kind not in ("refused", "trained"):
+            if one.kind not in ("refused", "trained", "planned"):
                 print(
                     f"{one.kind}: {one.trial.method} {one.trial.setting} = {shown(one.trial.value)}: {one.seconds:.1f} s {one.text[:300]}",
                     flush=True,
@@ -349,4 +357,6 @@ def main(families: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(
+        [one for one in sys.argv[1:] if not one.isdigit()], next((int(one) for one in sys.argv[1:] if one.isdigit()), 1)
+    )
