@@ -218,7 +218,8 @@ def trials(folder: Path, families: list[str], tiny: bool) -> Iterator[Trial]:
                     yield Trial(f"{family}/{name}", setting.name, value, found, (*path, setting.name))
     if "study" in families:
         tables: list[tuple[type[BaseModel], tuple[str, ...], Table]] = [
-            (StudyTable, (), {}), (TrainingSettings, ("training",), {}), (TrainingSettings, ("arms", "joint", "training"), {}),
+            (StudyTable, (), {}), (TrainingSettings, ("training",), {}),
+            (TrainingSettings, ("arms", "joint", "training"), {}),
             (CheckpointInterval, ("training", "checkpoint"), {"training": {"checkpoint": {}}}),
             (Budget, ("budget",), {"budget": {}}), (TaskTable, ("tasks", "a"), {}), (ArmTable, ("arms", "joint"), {}),
             (AdamW, ("training", "optimizer"), {"training": {"optimizer": {"name": "adamw"}}}),
@@ -349,14 +350,12 @@ def main(families: list[str], share: int) -> None:
             counts[one.kind] = counts.get(one.kind, 0) + 1
             methods[one.trial.method] = methods.get(one.trial.method, 0) + 1
             if one.kind not in ("refused", "trained", "planned"):
-                print(
-                    f"{one.kind}: {one.trial.method} {one.trial.setting} = {shown(one.trial.value)}: {one.seconds:.1f} s {one.text[:300]}",
-                    flush=True,
-                )
+                what = f"{one.kind}: {one.trial.method} {one.trial.setting} = {shown(one.trial.value)}"
+                print(f"{what}: {one.seconds:.1f} s {one.text[:300]}", flush=True)
     print(json.dumps({"methods": methods, "outcomes": counts, "trials": sum(counts.values())}, indent=1))
 
 
 if __name__ == "__main__":
-    main(
-        [one for one in sys.argv[1:] if not one.isdigit()], next((int(one) for one in sys.argv[1:] if one.isdigit()), 1)
-    )
+    given = sys.argv[1:]
+    shares = [int(one) for one in given if one.isdigit()]
+    main([one for one in given if not one.isdigit()], *(shares or [1]))
