@@ -63,11 +63,11 @@ MISTAKES = {
     "f1": (HEAD, 'name = "classification", metric = "f2"', ['tasks.food.head.metric: should be "accuracy"']),
     "stride": (SPAN, "stride = 90", ["tasks.questions.head: span: stride is longer than the room"]),
     "special": (SPAN, "stride = 71", ["tasks.questions.head: span: stride is longer than the room"]),
-    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head.nbest: should be 1 or more. Found 0."]),
+    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head.nbest: should be from 1 to 1000. Found 0."]),
     "answer": ("nullable = true", "nullable = false", ["tasks.questions (train) (record questions_or_none-train-"]),
     "length": ("max_length = 48", "max_length = 129", ["tasks.food.head.max_length: longer than the encoder takes"]),
     "layers": ("[training]", "layers = 3\n[training]", ['encoder.layers: "TINY" has 2 layers. Found 3. Choose 1 to 2']),
-    "dropout": ("[training]", "dropout = 2.0\n[training]", ["encoder: dropout is a share from 0 to below 1"]),
+    "dropout": ("[training]", "dropout = 2.0\n[training]", ["encoder.dropout: should be from -1 to below 1"]),
     "model": ("TINY", "no/such-model", ['encoder.model: there is no such model. Found "no/such-model"']),
     "type": ("TINY", "gpt2", ["encoder.model: not an encoder that manyheads can run. Found gpt2."]),
     "config": ("TINY", "broken", ['encoder.model: there is no such model. Found "broken". Give a Hub id']),
@@ -78,7 +78,7 @@ MISTAKES = {
     "famo": ("ARM", 'weighting = { name = "famo", learning_rate = -1.0 }', ["arms.joint.weighting.learning_rate: "]),
     "dtp": (
         "ARM", 'weighting = { name = "dynamic_task_prioritization", alpha = 2.0, gamma = -1.0 }',
-        ["arms.joint.weighting.alpha: should be more than 0", "arms.joint.weighting.gamma: should be 0 or more"],
+        ["arms.joint.weighting.alpha: should be more than 0", "arms.joint.weighting.gamma: should be from 0 to 50"],
     ),
     "parts": (
         "ARM", 'weighting = { name = "pcgrad" }\ntraining = { accumulation = 2 }',

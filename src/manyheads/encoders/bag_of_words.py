@@ -7,18 +7,19 @@ feedforward neural networks", AISTATS 2010, https://proceedings.mlr.press/v9/glo
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
 from manyheads.core.problems import StudyError
 from manyheads.core.tensors import States, Tokens
 from manyheads.core.values import Options, Places
-from manyheads.encoders import Encoder
-from manyheads.encoders._bag_of_words_checks import flops, setting_problems, shared_words
+from manyheads.encoders import Encoder, _bag_of_words_checks
+from manyheads.encoders._bag_of_words_checks import flops, setting_problems
 from manyheads.encoders._words import WordTokenizer, saved_words
 
 _ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
@@ -62,7 +63,7 @@ class BagOfWords(Encoder):
         saved: Path | None = None,
         learned: Sequence[str] = (),
         *,
-        width: int = 64,
+        width: Annotated[int, Ge(1), Le(65_536)] = 64,
         features: Literal["binary", "counts"] = "binary",
         activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
     ) -> None:
@@ -78,7 +79,7 @@ class BagOfWords(Encoder):
 
     @classmethod
     def learn(cls, texts: Mapping[str, Iterable[str]], settings: Options) -> list[str]:
-        return shared_words(texts)
+        return _bag_of_words_checks.learn(texts, settings)
 
     def embed(self, tokens: Tokens) -> Tensor:
         """[S, D] the sums, before the bias."""

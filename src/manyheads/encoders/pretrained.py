@@ -6,10 +6,11 @@ https://arxiv.org/abs/1810.04805; Wang et al., "MiniLM", NeurIPS 2020, https://a
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Lt
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.utils import logging
@@ -17,6 +18,7 @@ from transformers.utils import logging
 from manyheads.core.matmul import slower_product
 from manyheads.core.plain import plain
 from manyheads.core.problems import Problem, StudyError
+from manyheads.core.settings import BelowOne, NotNegativeInt
 from manyheads.core.tensors import States, Tokens
 from manyheads.core.values import Places
 from manyheads.encoders import Encoder
@@ -80,9 +82,9 @@ class Pretrained(Encoder):
         saved: Path | None = None,
         *,
         model: str = "minilm",
-        layers: int = 0,
-        dropout: float = -1.0,
-        attention_dropout: float = 0.0,
+        layers: NotNegativeInt = 0,
+        dropout: Annotated[float, Ge(-1), Lt(1)] = -1.0,
+        attention_dropout: BelowOne = 0.0,
     ) -> None:
         super().__init__()
         source = str(saved) if saved else resolve(model, places)

@@ -29,10 +29,11 @@ from manyheads.runner.pool import HUNG, in_processes
 from manyheads.runner.progress import Progress
 from manyheads.runner.queue import RunQueue
 from manyheads.runner.status import study_status
+from manyheads.study.limits import check_steps
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Study
 from manyheads.study.steps import Run, runs
-from manyheads.study.tasks import TaskData, read_tasks
+from manyheads.study.tasks import TaskData, examples, read_tasks
 from manyheads.training import checkpoint
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.model import build_model
@@ -65,6 +66,7 @@ def conduct(
     out = _folder(out or Path("runs") / study.name, fresh)
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
+    check_steps(study, examples(tasks), code)
     _warn(tasks, progress)
     inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
     outline = study_outline(study, tasks)
@@ -81,7 +83,7 @@ def conduct(
     if waiting:
         inputs.prepare(to_do, progress.prepare)
         progress.say(inputs.tokens.told())
-    progress.expect(sum(len(inputs.layout(run).steps) for run in to_do))
+    progress.expect(sum(inputs.steps(run) for run in to_do))
     queue = RunQueue(waiting, out, progress.say)
     if workers and waiting:
         done = in_processes(queue, inputs, out, progress.report, workers=workers, hung_after=hung_after)

@@ -58,6 +58,16 @@ class RoundRobin(Sampling):
     def expected_steps(self) -> float:
         return float(self.rounds if self.joint else self.rounds * sum(self.batches.values()))
 
+    def expected_batches(self, steps: int) -> dict[str, float]:
+        if self.joint:
+            return dict.fromkeys(self.tasks, float(steps))
+        whole, rest = divmod(steps, sum(self.batches.values()))
+        batches = {}
+        for task, count in self.batches.items():
+            batches[task] = float(whole * count + min(rest, count))
+            rest -= min(rest, count)
+        return batches
+
     def notes(self) -> list[str]:
         draws = {task: self.rounds * count for task, count in self.batches.items()}
         return [

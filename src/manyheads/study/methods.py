@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.values import Places, Table, Tokenizer
-from manyheads.heads import Head
+from manyheads.core.values import Places, Tokenizer
 from manyheads.study.spec import Choice
-from manyheads.study.tasks import BLOCK, TaskData, head_of
+from manyheads.study.tasks import TaskData, head_of, texts_of
 
 
 def resolved_method(family: str, choice: Choice, code: Path | None) -> dict[str, object]:
@@ -37,7 +36,7 @@ class Encoders:
             encoder_class: Any = registry.load("encoders", encoder.name, self.code)
             settings = registry.describe("encoders", encoder.name, self.code).resolved(encoder.settings)
             texts = {
-                name: _texts(head_of(task.task, task.train.labels, self.code), task.train)
+                name: texts_of(head_of(task.task, task.train.labels, self.code).asked, task.train)
                 for name, task in self.tasks.items()
             }
             self._learned[encoder.key] = encoder_class.learn(texts, settings)
@@ -63,12 +62,3 @@ class Encoders:
     def keep_tokenizer(self, encoder: Choice, tokenizer: Tokenizer) -> None:
         """Keep the tokenizer of an encoder that was built anyway."""
         self._tokenizers.setdefault(encoder.key, tokenizer)
-
-
-def _texts(head: Head, table: Table) -> Iterator[str]:
-    """Every text of a split that its head reads, row by row, a block of rows in memory at a time."""
-    rows = table.rows.select_columns(table.present(*head.asked))
-    for at in range(0, len(rows), BLOCK):
-        for column in rows[at : at + BLOCK].values():
-            for value in column:
-                yield from [value] if isinstance(value, str) else value

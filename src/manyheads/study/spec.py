@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, Field, Strict, model_validator
 
 from manyheads.core.settings import (
@@ -22,6 +23,13 @@ from manyheads.core.values import Options, Places
 
 ALONE = "one per task"
 UNSCORED = "none"
+MOST_STEPS = 5_000_000
+"""Of a run, and of an epoch of its sampling; see `limits.py`."""
+
+
+Share = Annotated[float, Ge(0), Le(0.999999)]
+"""Of the past in a running mean. What is closer to 1 is 1 to float32, and the mean would never move."""
+Steps = Annotated[int, Ge(1), Le(MOST_STEPS)]
 
 
 class AdamW(Settings):
@@ -34,8 +42,8 @@ class AdamW(Settings):
 
     name: Literal["adamw"] = "adamw"
     weight_decay: NotNegative = 0.01
-    betas: Annotated[tuple[BelowOne, BelowOne], Strict(False)] = (0.9, 0.999)
-    epsilon: Positive = 1e-8
+    betas: Annotated[tuple[Share, Share], Strict(False)] = (0.9, 0.999)
+    epsilon: Annotated[float, Ge(1e-30), Le(1)] = 1e-8
 
 
 class Adamax(AdamW):
@@ -53,7 +61,7 @@ class SGD(Settings):
 
     name: Literal["sgd"] = "sgd"
     weight_decay: NotNegative = 0.0
-    momentum: BelowOne = 0.0
+    momentum: Share = 0.0
 
 
 Optimizer = Annotated[AdamW | Adamax | SGD, Field(discriminator="name")]
@@ -67,7 +75,7 @@ class CheckpointInterval(Settings):
     """
 
     minutes: Positive | None = None
-    steps: PositiveInt | None = None
+    steps: Steps | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -85,7 +93,7 @@ class Budget(Settings):
     """
 
     epochs: Positive | None = None
-    steps: PositiveInt | None = None
+    steps: Steps | None = None
     examples: PositiveInt | None = None
 
     @model_validator(mode="after")
@@ -117,14 +125,14 @@ class TrainingSettings(Settings):
     """
 
     batch_size: PositiveInt = 32
-    learning_rate: Positive = 3e-5
+    learning_rate: Annotated[float, Gt(0), Le(10)] = 3e-5
     optimizer: Optimizer = AdamW(name="adamw")
     warmup: BelowOne = 0.1
     schedule: Literal["linear", "constant"] = "linear"
     clip: NotNegative = 1.0
-    accumulation: PositiveInt = 1
+    accumulation: Annotated[int, Ge(1), Le(1_000_000)] = 1
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
-    scores_every: PositiveInt = 100
+    scores_every: Steps = 100
     selection_examples: PositiveInt = 500
     checkpoint: CheckpointInterval = CheckpointInterval(minutes=10.0)
 

@@ -22,6 +22,8 @@ from manyheads.study.spec import UNSCORED, Study, Task
 
 BLOCK = 10_000
 """Rows in memory at a time."""
+SAMPLE = 64
+"""Examples of a split from which its work is estimated."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class TaskData:
         return content_hash(*(table for table in (self.train, self.reported, self.selection) if table is not None))
 
     @cached_property
+    def sample(self) -> dict[str, list[Example]]:
+        """Some examples of the training and of the reported split, spread through it."""
+        splits = {TRAIN: self.train} if self.reported is None else {TRAIN: self.train, self.split: self.reported}
+        return {name: _spread(table.rows) for name, table in splits.items()}
+
+    @cached_property
     def summary(self) -> DataSummary:
         """What the record says about the data before it is encoded."""
         tables = [self.train] if self.reported is None else [self.train, self.reported]
@@ -66,6 +74,11 @@ class TaskData:
             warnings=[str(problem) for table in told for problem in table.warnings],
             hash=self.hash,
         )
+
+
+def _spread(rows: Any) -> list[Example]:
+    number = min(SAMPLE, len(rows))
+    return [dict(row) for row in rows.select(range(0, len(rows), len(rows) // number)).select(range(number))]
 
 
 class Gold(Sequence[Example]):
@@ -264,6 +277,15 @@ def head_of(task: Task, labels: Sequence[str] | None, code: Path | None) -> Any:
     """A task's head, small and untrained: to be asked, not to answer."""
     head_class: Any = registry.load("heads", task.head.name, code)
     return head_class(8, labels, **task.head.settings)
+
+
+def texts_of(columns: Sequence[str], table: Table) -> Iterator[str]:
+    """Every text in these columns of a split, row by row, a block of rows in memory at a time."""
+    rows = table.rows.select_columns(table.present(*columns))
+    for at in range(0, len(rows), BLOCK):
+        for column in rows[at : at + BLOCK].values():
+            for value in column:
+                yield from [value] if isinstance(value, str) else value
 
 
 def _selection_examples(study: Study) -> int:
