@@ -58,7 +58,7 @@ def without_minutes(plan: dict) -> dict:
 HEAD, SPAN = 'name = "classification", max_length = 48', "stride = 24"
 MISTAKES = {
     "column": (HEAD, 'name = "multiple_choice"', ['tasks.food (train): the column "choices" is missing']),
-    "label": (HEAD, 'name = "regression"', ["tasks.food (train) (record food_sentiment-train-0): the label is not a"]),
+    "label": (HEAD, 'name = "regression"', ["tasks.food (train): the labels are names of classes"]),
     "range": (HEAD, 'name = "regression", low = 3.0, high = 1.0', ["tasks.food.head: regression: low and high are"]),
     "f1": (HEAD, 'name = "classification", metric = "f2"', ['tasks.food.head.metric: should be "accuracy"']),
     "stride": (SPAN, "stride = 90", ["tasks.questions.head: span: stride is longer than the room"]),
