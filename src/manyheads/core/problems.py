@@ -4,6 +4,11 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from manyheads.core.printable import printable
+
+LONGEST = 2_000
+"""Characters of each part of a message: an id may have a million."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -15,15 +20,13 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        found = f" Found {self.found}." if self.found else ""
-        remedy = f" {self.remedy}" if self.remedy else ""
-        text = f"{self.where}: {self.what.rstrip('.')}.{found}{remedy}"
-        # A name in somebody's data may hold what a terminal obeys.
-        return text if text.isprintable() else "".join(map(_printable, text))
+        where, what, found, remedy = (_cut(part) for part in (self.where, self.what, self.found, self.remedy))
+        found, remedy = f" Found {found}." if found else "", f" {remedy}" if remedy else ""
+        return printable(f"{where}: {what.rstrip('.')}.{found}{remedy}")
 
 
-def _printable(sign: str) -> str:
-    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+def _cut(text: str, limit: int = LONGEST) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -32,7 +35,7 @@ def shown(value: object, limit: int = 80) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # a number of more than 4300 digits, or one thing in another 1000 times
         text = f"a value of type {type(value).__name__} that is too large to show"
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return _cut(text, limit)
 
 
 def counted(number: int, thing: str) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import JsonValue
 
+from manyheads.core.printable import printable
 from manyheads.data.columns import SCHEMA, Examples, Form, agreed
 
 FORMAT = 3
@@ -306,7 +307,7 @@ def contents_lines(content: Mapping[str, Any]) -> list[str]:
         if entry["examples"] is None:
             what = "unfinished or damaged"
         lines.append(f"  {what}, {amount(entry['bytes'])}, last used {used}")
-    return lines
+    return [printable(line) for line in lines]
 
 
 def amount(size: float) -> str:

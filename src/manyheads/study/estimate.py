@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from manyheads import registry
+from manyheads.core.printable import printable
 from manyheads.core.problems import Problem
 from manyheads.study.flops import SAMPLE, Work, unreadable, works
 from manyheads.study.parser import read_study
@@ -115,6 +116,10 @@ def _matrix_product_speed(seconds: float = 0.1) -> float:
 
 def planned_lines(plan: Mapping[str, Any]) -> list[str]:
     """The plan as a person reads it."""
+    return [printable(line) for line in _lines(plan)]
+
+
+def _lines(plan: Mapping[str, Any]) -> list[str]:
     lines = [plan["question"] or plan["study"], "", "Tasks"]
     for name, task in plan["tasks"].items():
         trained = f"{task['train']:,} to train on"
