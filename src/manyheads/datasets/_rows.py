@@ -15,13 +15,15 @@ from manyheads.core.problems import Problem, StudyError, close, counted, shown
 from manyheads.core.values import TEST, TRAIN, Table
 from manyheads.datasets._blocks import ROWS, Column, arrow_of
 from manyheads.datasets._checks import MISPLACED, Problems, check_ids, check_spans, distinct, repairs
-from manyheads.datasets._files import Records
+from manyheads.datasets._files import Records, check_unpacked
 from manyheads.datasets._hub import STRING, span_rows
 from manyheads.datasets._labels import ClassNames, choice_labels, numbers
 from manyheads.datasets._texts import LONGEST_WORD, check_texts, has_long_word
 
 COLUMNS = ("id", "text", "text_pair", "label", "choices", "question", "context", "answers")
 GOLD = ("label", "answers")
+SEVERAL = ("choices", "answers")
+"""What may be given by several columns of a file."""
 UNLABELLED = (None, "", "-1", -1)
 NO_GOLD = "-"
 """What MNLI and SNLI write where the annotators did not agree."""
@@ -193,6 +195,8 @@ class Rows:
         self.problems.stop()
         if checked.repaired:
             self.warnings.append(Problem(self.where, repairs(checked.repaired)))
+        # Many questions may be on one passage of the file, and each row has it.
+        check_unpacked(sum(map(len, contexts)), self.records.most, self.where)
         rows = span_rows(self.ids, questions, contexts, checked.answers)
         return Table(rows, None, labelled, self.dropped, self.warnings)
 
@@ -246,17 +250,23 @@ def _is_span(used: Mapping[str, object]) -> bool:
     return "question" in used and "context" in used and ("answers" in used or "label" not in used)
 
 
+def asked(columns: Mapping[str, str | Sequence[str]]) -> set[str]:
+    """The columns of a file that may be used. What else it has need not be kept."""
+    theirs = [columns.get(ours, ours) for ours in COLUMNS]
+    return {"is_impossible", *(name for one in theirs for name in ([one] if isinstance(one, str) else one))}
+
+
 def _find_columns(
     names: Sequence[str], where: str, split: str, columns: Mapping[str, str | Sequence[str]], problems: Problems
 ) -> dict[str, list[str]]:
     """Which columns of the file stand for each of ours; what is missing is a problem."""
-    used: dict[str, list[str]] = {}
+    used, there = dict[str, list[str]](), set(names)
     for ours in COLUMNS:
         wanted = columns.get(ours, ours)
         if not wanted:
             continue
         theirs = [wanted] if isinstance(wanted, str) else list(wanted)
-        missing = [name for name in theirs if name not in names]
+        missing = [name for name in theirs if name not in there]
         if not missing:
             used[ours] = theirs
         elif ours in columns and not (split == TEST and ours in GOLD):
@@ -267,7 +277,7 @@ def _find_columns(
     else:
         needed = ("text", "label")
     for ours in needed:
-        if ours not in used and ours not in columns and not (split == TEST and ours in GOLD):
+        if ours not in used and not columns.get(ours) and not (split == TEST and ours in GOLD):
             _no_column(where, f'there is no column "{ours}"', ours, ours, names, problems)
     return used
 

@@ -4,14 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError, repeated, shown
 from manyheads.core.settings import PositiveInt
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
+from manyheads.datasets._decode import encoding_problem
 from manyheads.datasets._files import FORMATS, Records, dataset_records, path_problem, read_records
 from manyheads.datasets._hub import load
-from manyheads.datasets._rows import COLUMNS, Layout, Rows
+from manyheads.datasets._rows import COLUMNS, SEVERAL, Layout, Rows, asked
+
+UNPACKED = 500
+"""So many of the longest texts may a packed file hold."""
 
 
 class OwnTable(Dataset):
@@ -88,14 +92,16 @@ class OwnTable(Dataset):
         unknown = sorted(set(self.layout.columns) - set(COLUMNS))
         found += [Problem("table: columns", "unknown column", shown(name), known) for name in unknown]
         for setting, names in (("labels", self.layout.labels), ("header", self.header)):
-            if twice := sorted({name for name in names if list(names).count(name) > 1}):
+            if twice := repeated(names):
                 found.append(Problem(f"table: {setting}", "names stand twice", shown(twice), "Remove one of each."))
-        try:
-            b"    ".decode(self.encoding)  # `codecs.lookup` would take "hex", which gives no text
-        except UnicodeError:
-            pass
-        except LookupError:
-            found.append(Problem("table: encoding", "unknown encoding", shown(self.encoding), "Try utf-8 or cp1252."))
+        for ours, theirs in self.layout.columns.items():
+            if not isinstance(theirs, str) and (ours not in SEVERAL or "" in theirs) and len(theirs) != 1:
+                remedy = "Only choices and answers may be several columns, each with a name."
+                found.append(
+                    Problem(f"table: columns.{shown(ours)[1:-1]}", "should be one column", shown(theirs), remedy)
+                )
+        if problem := encoding_problem(self.encoding, "table: encoding"):
+            found.append(problem)
         for split, file in self.files.items():
             path = self.places.study / file
             if problem := path_problem(path, f"table: {split}"):
@@ -139,8 +145,9 @@ class OwnTable(Dataset):
         if problem := path_problem(path, f"table: {split}"):
             raise StudyError([problem])
         format = self.format or FORMATS[path.suffix.lower()]
-        records = read_records(path, file, problems, format=format, encoding=self.encoding, header=self.header)
-        return file, records
+        most = max(UNPACKED * self.places.longest_text, 10 * path.stat().st_size)
+        reading = {"format": format, "encoding": self.encoding, "header": self.header}
+        return file, read_records(path, file, problems, **reading, wanted=asked(self.layout.columns), most=most)
 
     def _from_hub(self, split: str) -> tuple[str, Records] | None:
         data = load(self.places, self.hub, self.subset, split)

@@ -105,7 +105,18 @@ class _Reader(Checker):
         baseline = given.baseline or next(iter(arms), "")
         if arms and baseline not in arms:
             self.problem("baseline", f'there is no arm "{baseline}"', "", among(baseline, arms))
-        study = Study(path.stem, given.question, given.seeds, baseline, tasks, arms, path, self.raw, text)
+        study = Study(
+            path.stem,
+            given.question,
+            given.seeds,
+            baseline,
+            tasks,
+            arms,
+            path,
+            self.raw,
+            text,
+            longest_text=given.longest_text,
+        )
         return replace(study, analyses=self.analyses(given, study))
 
     def tasks(self) -> dict[str, Task]:
