@@ -181,6 +181,8 @@ class Rows:
 
     def _spans(self) -> Table:
         questions, contexts = self._values("question"), self._values("context")
+        # Many questions may be on one passage of the file, and each row has it.
+        check_unpacked(sum(len(one) for one in contexts if type(one) is str), self.records.most, self.where)
         for name, values in (("question", questions), ("context", contexts)):
             check_texts(values, self.used[name][0], self.place, self.problems)
             self._warn_of_long_words(name, values)
@@ -195,8 +197,6 @@ class Rows:
         self.problems.stop()
         if checked.repaired:
             self.warnings.append(Problem(self.where, repairs(checked.repaired)))
-        # Many questions may be on one passage of the file, and each row has it.
-        check_unpacked(sum(map(len, contexts)), self.records.most, self.where)
         rows = span_rows(self.ids, questions, contexts, checked.answers)
         return Table(rows, None, labelled, self.dropped, self.warnings)
 
