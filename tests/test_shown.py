@@ -1,4 +1,4 @@
-"""What files say reaches no terminal, page or table raw, and what a study leaves behind names no user and no machine."""
+"""What files say reaches no terminal, page or table raw, and what a study leaves behind names no user or machine."""
 
 import csv
 import getpass
@@ -112,8 +112,9 @@ def test_nothing_hostile_is_in_a_page_or_a_table(hostile):
 
 def test_tables_that_programs_read_keep_their_names(hostile):
     out, _ = hostile
-    rows = list(csv.DictReader((out / "tables" / "scores.csv").open(newline="")))
-    assert {row["arm"] for row in rows} == {"joint", "other"} and all(0 <= float(row["score"]) <= 1 for row in rows)
+    rows = list(csv.DictReader(io.StringIO((out / "tables" / "scores.csv").read_bytes().decode(), newline="")))
+    assert {row["arm"] for row in rows} == {"joint", "other"}
+    assert all(row["undefined"] if row["score"] == "" else 0 <= float(row["score"]) <= 1 for row in rows)
 
 
 def test_what_is_left_behind_names_no_user_and_no_machine(hostile):

@@ -1,4 +1,4 @@
-"""What reaches a terminal or a page is seen as it is: nothing acts, nothing hides, and every script stays readable."""
+"""What reaches a terminal or a page is seen as it is: nothing acts or hides, and every script stays readable."""
 
 import json
 import sys
