@@ -13,12 +13,14 @@ SEEN_FORMATS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD
 JOINERS = "\u200c\u200d"
 READABLE = [
     "שלום עולם", "می\u200cخواهم", "क्\u200dष", "ශ්\u200dරී", "👩🏽\u200d💻", "❤️\u200d🔥",
-    "👨\u200d👩\u200d👧\u200d👦", "🏳️\u200d🌈", "日本語　テスト", "naïve – “quotes” …", "a\u00a0b", "ﬁ", "e\u0301", "\u0600\u0661\u06dd",
+    "👨\u200d👩\u200d👧\u200d👦", "🏳️\u200d🌈", "日本語　テスト", "naïve – “quotes” …",
+    "a\u00a0b", "ﬁ", "e\u0301", "\u0600\u0661\u06dd",
 ]  # fmt: skip
 HOSTILE = [
     "\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "a\u202eb", "\u2066x\u2069",
     "\u200fx", "\u061cx", "a\u200bb", "\ufeffx", "a\u2028b", "a\u2029b", "\x85", "\ud800", "\udc80",
-    "a\u00adb", "\u2060", "\U000e0041\U000e007f", "\r", "\b", "x\u200dy", "task\u200c", "👩\u200d\u200d\u200d", "\ufff9", "\u3164",
+    "a\u00adb", "\u2060", "\U000e0041\U000e007f", "\r", "\b",
+    "x\u200dy", "task\u200c", "👩\u200d\u200d\u200d", "\ufff9", "\u3164",
     "\x7f", "\x00", "\ufffe",
 ]  # fmt: skip
 
