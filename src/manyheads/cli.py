@@ -4,7 +4,6 @@ Answers go to standard output, progress and problems to standard error. Exit cod
 75 interrupted and resumable.
 """
 
-import json
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from manyheads.core.atomic_files import HaltedError, halted, halting
+from manyheads.core.printable import printable, printable_json
 from manyheads.core.problems import Problem, StudyError, among
 from manyheads.core.version import __version__
 
@@ -93,16 +93,16 @@ def run(
                 hung_after=60 * hung_after,
             )
     if as_json:
-        print(results.model_dump_json())
+        print(printable_json(results.model_dump(mode="json")))
     else:
         _print_table(terminal(results))
-        print(f"\n{results.answer}\n\nReport: {where / 'report.html'}")
+        print(f"\n{printable(results.answer)}\n\nReport: {printable(where / 'report.html')}")
     for run in results.failed:
         name = "/".join(str(part) for part in (run.arm, run.seed, run.task) if part is not None)
-        print(f"failed: {name}: {run.reason}", file=sys.stderr)
+        print(printable(f"failed: {name}: {run.reason}"), file=sys.stderr)
     lost = [one for one in results.analyses if one.failed]
     for one in lost:
-        print(f"failed: analysis {one.name}: {one.failed}", file=sys.stderr)
+        print(printable(f"failed: analysis {one.name}: {one.failed}"), file=sys.stderr)
     if results.failed:
         print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
     if results.failed or lost:
@@ -116,7 +116,7 @@ def check(study: StudyFile, data: Data = None, code: Code = None, as_json: Json 
         from manyheads.study.estimate import planned, planned_lines
 
         plan = planned(study, data, code)
-    print(json.dumps(plan, ensure_ascii=False) if as_json else "\n".join(planned_lines(plan)))
+    print(printable_json(plan) if as_json else "\n".join(planned_lines(plan)))
 
 
 @app.command()
@@ -131,7 +131,7 @@ def init(
         from manyheads.study.template import new_study
 
         path, about = new_study(name, pairs)
-    print(f"{about}\nNext: manyheads check {path}")
+    print(printable(f"{about}\nNext: manyheads check {path}", "\n"))
 
 
 @app.command()
@@ -145,7 +145,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `man
         results = read_results(folder)
         present(results, folder)
     _print_table(terminal(results))
-    print(f"\nReport: {folder / 'report.html'}")
+    print(f"\nReport: {printable(folder / 'report.html')}")
 
 
 @app.command("list")
@@ -163,10 +163,10 @@ def list_(
             members = [registry.describe(each, name, code) for name in registry.names(each, code)]
             print(f"{each}" if members else f"{each}: none yet")
             for entry in members:
-                print(f"  {entry.name:<28} {entry.summary}")
+                print(printable(f"  {entry.name:<28} {entry.summary}"))
                 for setting in entry.settings if family else ():
                     needed = "required" if setting.default is registry.REQUIRED else f"= {setting.default!r}"
-                    print(f"      {setting.name}: {setting.kind} {needed}")
+                    print(printable(f"      {setting.name}: {setting.kind} {needed}"))
 
 
 @app.command()
@@ -182,7 +182,7 @@ def predict(
         from manyheads.inference import answer
 
         for line in answer(model, task or [], file, code):
-            print(json.dumps(line, ensure_ascii=False))
+            print(printable_json(line))
 
 
 class _Score(TyperCommand):
@@ -218,11 +218,11 @@ def score(
 
         found = score_files(head, gold, predictions, null_odds=null_odds, label=label or None, code=code)
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(printable_json(found))
         return
     reasons = found.pop("undefined", {})
     for name, value in found.items():
-        print(f"{name:<20} {f'undefined: {reasons[name]}' if name in reasons else value}")
+        print(printable(f"{name:<20} {f'undefined: {reasons[name]}' if name in reasons else value}"))
 
 
 @app.command()
@@ -236,15 +236,15 @@ def cache(
     """
     from manyheads.data.token_cache import TokenCache, amount, contents, contents_lines, default_folder
 
-    kept = TokenCache(default_folder(), lambda line: print(line, file=sys.stderr))
+    kept = TokenCache(default_folder(), lambda line: print(printable(line), file=sys.stderr))
     if not clear:
         found = contents(kept)
-        print(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(contents_lines(found)))
+        print(printable_json(found) if as_json else "\n".join(contents_lines(found)))
         return
     removed, freed = kept.clear()
     left = len(kept.entries())
     if as_json:
-        print(json.dumps({"folder": contents(kept)["folder"], "removed": removed, "freed": freed, "left": left}))
+        print(printable_json({"folder": contents(kept)["folder"], "removed": removed, "freed": freed, "left": left}))
     else:
         print(f"{removed} {'entry' if removed == 1 else 'entries'} removed, {amount(freed)} freed")
     if left:
@@ -272,18 +272,14 @@ def _problems_shown(as_json: bool) -> Iterator[None]:
 
 
 def _later(why: str) -> NoReturn:
-    print(f"{why}\nNothing is lost: make room, then the same command goes on from here.", file=sys.stderr)
+    print(f"{printable(why)}\nNothing is lost: make room, then the same command goes on from here.", file=sys.stderr)
     raise typer.Exit(INTERRUPTED) from None
 
 
 def _refuse(error: StudyError, as_json: bool) -> NoReturn:
     if as_json:
         keys = ("where", "what", "found", "remedy")
-        print(
-            json.dumps(
-                {"problems": [{key: getattr(p, key) for key in keys} for p in error.problems]}, ensure_ascii=False
-            )
-        )
+        print(printable_json({"problems": [{key: getattr(p, key) for key in keys} for p in error.problems]}))
     else:
         number = len(error.problems)
         print(f"{number} problem{'s' if number > 1 else ''}:", file=sys.stderr)
@@ -299,9 +295,11 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
     header, *rows = rows
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", max_width=32 if index == 0 else None)
+        table.add_column(
+            printable(name, "\n"), justify="left" if index == 0 else "right", max_width=32 if index == 0 else None
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(printable(cell, "\n") for cell in row))
     Console(markup=False, highlight=False).print(table)
     print("\nScores are means over seeds times 100, ± half the 95 % interval; below, the difference to the baseline:")
     print("helps, hurts, same (no difference that matters), ? (cannot tell).")

@@ -8,13 +8,13 @@ from typing import Any, TextIO
 
 from manyheads.core.problems import Problem, StudyError, among, shown
 from manyheads.core.text_checks import encodes
-from manyheads.core.values import Answer, Example, Pieces, Tokenizer
+from manyheads.core.values import LONGEST_TEXT, Answer, Example, Pieces, Tokenizer
 from manyheads.training.model import MultiTaskModel, open_model
 from manyheads.training.prediction import predict
 
 CHUNK = 512
 """Lines answered at a time, so that an endless input gets its answers as it goes."""
-LONGEST = 16_000_000
+LONGEST = 2 * LONGEST_TEXT
 """Characters in a line: a file without line ends must not fill the memory."""
 MOST = 20
 """Problems shown before giving up."""

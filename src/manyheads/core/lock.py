@@ -1,5 +1,6 @@
 """One writer at a time: a lock on a file, which the death of its holder frees."""
 
+import hashlib
 import json
 import os
 import platform
@@ -9,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from manyheads.core.printable import printable
 
 
 @contextmanager
@@ -30,15 +33,21 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 
 def _sign(file: int) -> None:
-    about = {"process": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    about = {"process": os.getpid(), "machine": _machine(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
     os.ftruncate(file, 0)
     os.lseek(file, 0, os.SEEK_SET)
     os.write(file, json.dumps(about).encode())
 
 
+def _machine() -> str:
+    """Tells one machine from another without its name: folders of studies are shared."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:12]
+
+
 def holder(path: Path) -> str:
-    """Who holds this lock, or held it last: process, host and since when; in words."""
+    """Who holds this lock, or held it last: process, machine and since when; in words."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         about = json.loads(path.read_bytes())
-        return f"process {about['process']} on {about['host']}, since {about['since']}"
+        where = "this machine" if about["machine"] == _machine() else "another machine"
+        return printable(f"process {about['process']} on {where}, since {about['since']}")
     return "another process"

@@ -100,7 +100,7 @@ def _parse(text: str, path: Path, line: int, problems: list[Problem]) -> Any:
     except RecursionError:
         problems.append(Problem(f"{path}:{line}", "the JSON is nested too deeply", shown(text[:60]), "Flatten it."))
     except ValueError as error:  # NaN, Infinity, or a whole number of more than 4300 digits
-        at = re.search(r"\b(NaN|Infinity)\b|\d{4300}", text)
+        at = re.search(r"\b(NaN|Infinity)\b|(?<!\d)\d{4300}", text)
         where = f"{path}:{line + text.count(chr(10), 0, at.start() if at else 0)}"
         problems.append(Problem(where, str(error).split(";")[0], "", "Write a finite number."))
     else:

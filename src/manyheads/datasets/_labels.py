@@ -55,9 +55,9 @@ class ClassNames:
         if not self.declared:
             self._check_spellings(distinct, place, problems)
         labels = tuple(self.declared or self.known) or tuple(sorted(set(names.values()), key=_natural))
-        counts = Counter(values)
+        counts, known = Counter(values), set(labels)
         for value, row in distinct.items():
-            if names[value] not in labels:
+            if names[value] not in known:
                 _unknown(names[value], counts[value], labels, place(row), bool(self.declared), problems)
         return labels, [names[value] for value in values]
 

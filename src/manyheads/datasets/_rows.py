@@ -15,7 +15,7 @@ from manyheads.core.problems import Problem, StudyError, close, counted, shown
 from manyheads.core.values import TEST, TRAIN, Table
 from manyheads.datasets._blocks import ROWS, Column, arrow_of
 from manyheads.datasets._checks import MISPLACED, Problems, check_ids, check_spans, distinct, repairs
-from manyheads.datasets._files import Records
+from manyheads.datasets._files import Records, check_unpacked
 from manyheads.datasets._hub import STRING, span_rows
 from manyheads.datasets._labels import ClassNames, choice_labels, numbers
 from manyheads.datasets._texts import LONGEST_WORD, check_texts, has_long_word
@@ -115,14 +115,14 @@ class Rows:
 
     def _find_columns(self, records: Records, asked: Sequence[str] | None) -> dict[str, list[str]]:
         """Which columns of the file stand for each of ours; what is missing is a problem."""
-        used: dict[str, list[str]] = {}
+        used, there = dict[str, list[str]](), set(records.names)
         names, columns, problems = records.names, self.layout.columns, self.problems
         for ours in COLUMNS:
             wanted = columns.get(ours, "" if ours == "cluster" else ours)
             if not wanted:
                 continue
             theirs = [wanted] if isinstance(wanted, str) else list(wanted)
-            missing = [name for name in theirs if name not in names]
+            missing = [name for name in theirs if name not in there]
             if not missing:
                 if asked is None or ours in columns or ours in (*asked, "id"):
                     used[ours] = theirs
@@ -134,11 +134,11 @@ class Rows:
                 what = f'there is no column "{missing[0]}", which is to be "{ours}"'
                 _no_column(self.where, what, missing[0], ours, names, problems)
         for ours, theirs in used.items():
-            for name in sorted(records.twice.intersection(theirs)):
+            for name in sorted(set(records.twice).intersection(theirs)):
                 what, remedy = f'two columns are called "{name}"', "Rename one in the file."
                 problems.add(self.where, what, f"it is to be {shown(ours)}", remedy)
         for ours in self._needed(used, asked):
-            if ours not in used and ours not in columns and not (self.split == TEST and ours in GOLD):
+            if ours not in used and not columns.get(ours) and not (self.split == TEST and ours in GOLD):
                 _no_column(self.where, f'there is no column "{ours}"', ours, ours, names, problems)
         return used
 
@@ -201,7 +201,7 @@ class Rows:
         """Leave out a first row that is the header of the file, where the study gives another."""
         if not self.layout.headed or len(records.lines) < 2:
             return records
-        first = [records.column(name)[0] for name in records.names]
+        first = [records.column(name)[0] for names in self.used.values() for name in names]
         known = {name.casefold() for name in (*records.names, *COLUMNS)}
         if any(isinstance(value, str) and value.strip().casefold() in known for value in first):
             self.dropped["the file's own header, in place of which the study gives one"] = 1
@@ -293,6 +293,8 @@ class Rows:
 
     def _spans(self) -> Table:
         questions, contexts = self._values("question"), self._values("context")
+        # Many questions may be on one passage of the file, and each row has it.
+        check_unpacked(sum(len(one) for one in contexts if type(one) is str), self.records.most, self.where)
         for name, values in (("question", questions), ("context", contexts)):
             check_texts(values, self.used[name][0], self.place, self.problems)
             self._warn_of_long_words(name, values)
@@ -365,6 +367,12 @@ def _is_quoted(text: str) -> bool:
 
 def _is_span(used: Mapping[str, object]) -> bool:
     return "question" in used and "context" in used and ("answers" in used or "label" not in used)
+
+
+def wanted(columns: Mapping[str, str | Sequence[str]]) -> set[str]:
+    """The columns of a file that may be used. What else it has need not be kept."""
+    theirs = [columns.get(ours, ours) for ours in COLUMNS]
+    return {"is_impossible", *(name for one in theirs for name in ([one] if isinstance(one, str) else one))}
 
 
 def _no_column(

@@ -5,14 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError, repeated, shown
 from manyheads.core.settings import PositiveInt
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Places, Table
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
+from manyheads.datasets._decode import encoding_problem
 from manyheads.datasets._files import FORMATS, Reading, Records, dataset_records, path_problem, read_records
 from manyheads.datasets._hub import load
-from manyheads.datasets._rows import COLUMNS, NO_GOLD, SINGLE, UNLABELLED, Layout, Rows
+from manyheads.datasets._rows import COLUMNS, NO_GOLD, SINGLE, UNLABELLED, Layout, Rows, wanted
+
+UNPACKED = 500
+"""So many of the longest texts may a packed file hold."""
 
 
 class OwnTable(Dataset):
@@ -109,14 +113,10 @@ class OwnTable(Dataset):
             if not isinstance(theirs, str) and (not theirs or "" in theirs):
                 found.append(Problem(where, "no column is named", shown(theirs), f'To use none: {ours} = "".'))
         for setting, names in (("labels", self.layout.labels), ("header", self.header)):
-            if twice := sorted({name for name in names if list(names).count(name) > 1}):
+            if twice := repeated(names):
                 found.append(Problem(f"table: {setting}", "names stand twice", shown(twice), "Remove one of each."))
-        try:
-            b"    ".decode(self.encoding)  # `codecs.lookup` would take "hex", which gives no text
-        except UnicodeError:
-            pass
-        except LookupError:
-            found.append(Problem("table: encoding", "unknown encoding", shown(self.encoding), "Try utf-8 or cp1252."))
+        if problem := encoding_problem(self.encoding, "table: encoding"):
+            found.append(problem)
         for split, file in self.files.items():
             path = self.places.study / file
             if problem := path_problem(path, f"table: {split}"):
@@ -176,9 +176,9 @@ class OwnTable(Dataset):
         if problem := path_problem(path, f"table: {split}"):
             raise StudyError([problem])
         format = self.format or FORMATS[path.suffix.lower()]
-        how = Reading(format, self.encoding, self.header, self.separator)
-        records = read_records(path, file, problems, how)
-        return file, records
+        most = max(UNPACKED * self.places.longest_text, 10 * path.stat().st_size)
+        how = Reading(format, self.encoding, self.header, self.separator, wanted(self.layout.columns), most)
+        return file, read_records(path, file, problems, how)
 
     def _from_hub(self, split: str) -> tuple[str, Records] | None:
         data = load(self.places, self.hub, self.subset, split)

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from manyheads.core.atomic_files import halted, write_whole
+from manyheads.core.printable import private
 from manyheads.core.problems import shown
 from manyheads.metrics.resampled import KINDS
 from manyheads.results.schema import Count, Name, Number, Part, Sha256
@@ -267,7 +268,7 @@ def write_record(folder: Path, record: RunRecord) -> None:
     :raises HaltedError: If the disk takes no more.
     """
     try:
-        write_whole(folder / RECORD, json.dumps(record.model_dump(), indent=1, ensure_ascii=False) + "\n")
+        write_whole(folder / RECORD, json.dumps(private(record.model_dump()), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise halted(error, error.errno or errno.EIO, folder) from error
 
@@ -367,8 +368,11 @@ def renamed(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
 
 
 def comparable(settings: RunSettings, written: int) -> dict[str, JsonValue]:
-    """Settings that were written in some format, with the value "as before" for each setting that came later."""
-    plain = settings.model_dump()
+    """Settings that were written in some format, with the value "as before" for each setting that came later.
+
+    Those of a record have ~ in place of the user's folder, and so have these.
+    """
+    plain = private(settings.model_dump())
     for path, (brought, before) in ADDED_SETTINGS.items():
         if written < brought:
             *above, last = path.split(".")

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from manyheads import registry
 from manyheads.analyses import Analysis
 from manyheads.core.atomic_files import halted, halting, write_whole
+from manyheads.core.printable import printable, private
 from manyheads.core.version import __version__
 from manyheads.data.tokenized import source_hash
 from manyheads.results import schema
@@ -83,7 +84,8 @@ def _made(choice: Choice, runs: RunsOnDisk, code: Path | None) -> schema.Analysi
     except BaseException as error:  # what fails in a library written in Rust is no Exception
         if number := halting(error):
             raise halted(error, number, folder) from error
-        return failed_entry(choice.name, (str(error).splitlines() or [""])[0] or type(error).__name__)
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        return failed_entry(choice.name, private(printable(reason.replace(f"{runs.out}/", ""))))
     return entry
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from manyheads.core.printable import printable
 from manyheads.study.steps import Run
 
 EVERY = 30.0
@@ -47,7 +48,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self.console.print(text, soft_wrap=True)
+        self.console.print(printable(text), soft_wrap=True)
 
     def prepare(self, what: str, done: int, number: int) -> None:
         """How far the tokens of a split are."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manyheads.core.atomic_files import links_below, room, write_whole
 from manyheads.core.lock import locked
+from manyheads.core.printable import printable, private
 from manyheads.core.problems import Problem, StudyError
 from manyheads.data.token_cache import default_folder
 from manyheads.report import html_page, plots, tables
@@ -203,10 +204,16 @@ def _check_models(inputs: StudyInputs, todo: Sequence[Run], workers: int, say: C
     return models + max(1, workers) * (checkpoint.KEPT + 1) * 3 * max(sizes.values(), default=0)
 
 
+def _shared_path(path: Path) -> str:
+    """A study's file as others may be told: from where the command was given, or its name alone."""
+    return printable(path.name if path.is_absolute() or ".." in path.parts else path)
+
+
 def study_outline(study: Study, tasks: Mapping[str, TaskData]) -> StudyOutline:
     """What the comparison is told of a study."""
     scored = {name: task.summary for name, task in tasks.items() if task.reported is not None}
-    info = {key: getattr(study, key) for key in ("name", "question", "baseline", "seeds", "settings")}
+    info = {key: getattr(study, key) for key in ("name", "question", "baseline", "seeds")}
+    info["settings"] = private(study.settings)
     known = ("head", "dataset", "train", "dropped", "warnings")
     arms = {
         name: ArmResult(
@@ -215,13 +222,13 @@ def study_outline(study: Study, tasks: Mapping[str, TaskData]) -> StudyOutline:
             models="one per task" if arm.alone else "joint",
             tasks=list(arm.tasks),
             sweep=Sweep(key=arm.sweep[0], value=json_value(arm.sweep[1])) if arm.sweep else None,
-            settings=json_value(arm.differs),
+            settings=json_value(private(arm.differs)),
             runs=[RunResult(seed=run.seed, task=run.task, path=run.path) for run in runs(study) if run.arm is arm],
         )
         for name, arm in study.arms.items()
     }
     return StudyOutline(
-        study=StudyInfo.model_validate(json_value(info | {"command": f"manyheads run {study.path}"})),
-        tasks={task: TaskResult(**about.model_dump(include=set(known))) for task, about in scored.items()},
+        study=StudyInfo.model_validate(json_value(info | {"command": f"manyheads run {_shared_path(study.path)}"})),
+        tasks={task: TaskResult(**private(about.model_dump(include=set(known)))) for task, about in scored.items()},
         arms=arms,
     )

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
-from manyheads.results.run_record import FailedRecord, FormatError, comparable, record_hash
+from manyheads.results.run_record import FORMAT, FailedRecord, FormatError, comparable, record_hash
 from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.steps import Run, runs
@@ -71,7 +71,7 @@ def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> Study
                 continue
             hashes = before.data
         problems += _differences(
-            str(folder), comparable(before.settings, before.format), run_settings(run, inputs).model_dump()
+            str(folder), comparable(before.settings, before.format), comparable(run_settings(run, inputs), FORMAT)
         )
         for task in run.tasks:
             if hashes.get(task) != inputs.tasks[task].hash:

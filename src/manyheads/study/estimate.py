@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from manyheads import registry
+from manyheads.core.printable import printable
 from manyheads.core.problems import Problem
 from manyheads.study.flops import Work, unreadable, works
 from manyheads.study.limits import check_steps
@@ -71,7 +72,7 @@ def _arm(
         sampling = sampling_of(of_one_seed[0], study, counts, code)
         shares = sampling.expected_shares()
         # Of a budget that is less than one epoch, what an epoch repeats would tell the contrary of what happens.
-        notes = sampling.notes() if len(layouts[0][1].steps) >= sampling.expected_steps() else []
+        notes = sampling.notes() if extents[0][1].steps >= sampling.expected_steps() else []
     minutes = None
     if costs is not None:
         flops = sum(_flops(run, batches, costs, study, tasks, code) for run in of_one_seed)
@@ -119,6 +120,10 @@ def _matrix_product_speed(seconds: float = 0.1) -> float:
 
 def planned_lines(plan: Mapping[str, Any]) -> list[str]:
     """The plan as a person reads it."""
+    return [printable(line) for line in _lines(plan)]
+
+
+def _lines(plan: Mapping[str, Any]) -> list[str]:
     lines = [plan["question"] or plan["study"], "", "Tasks"]
     for name, task in plan["tasks"].items():
         trained = f"{task['train']:,} to train on"

@@ -107,7 +107,18 @@ class _Reader(Checker):
         if arms and baseline not in arms:
             self.problem("baseline", f'there is no arm "{baseline}"', "", among(baseline, arms))
         self.problems += run_problems(arms, len(given.seeds))
-        study = Study(path.stem, given.question, given.seeds, baseline, tasks, arms, path, self.raw, text)
+        study = Study(
+            path.stem,
+            given.question,
+            given.seeds,
+            baseline,
+            tasks,
+            arms,
+            path,
+            self.raw,
+            text,
+            longest_text=given.longest_text,
+        )
         return replace(study, analyses=self.analyses(given, study))
 
     def tasks(self) -> dict[str, Task]:

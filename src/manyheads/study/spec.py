@@ -19,7 +19,7 @@ from manyheads.core.settings import (
     Settings,
     unfit,
 )
-from manyheads.core.values import Options, Places
+from manyheads.core.values import LONGEST_TEXT, Options, Places
 
 ALONE = "one per task"
 UNSCORED = "none"
@@ -165,6 +165,8 @@ class StudyTable(Settings):
     :param seeds: Each arm is trained once with each of them.
     :param baseline: The arm that the others are compared with; the first if left out.
     :param budget: How long each arm trains: { epochs = 3 }, { steps = 1000 } or { examples = 50000 }.
+    :param longest_text: Characters of the longest text that is read from data. What is packed or shared in a file may
+        unpack to 500 times as much, or to ten times the file.
     :param encoder: The encoder of all arms: a name and its settings.
     :param training: How all arms train.
     :param tasks: What is learned: a table for each task.
@@ -179,6 +181,7 @@ class StudyTable(Settings):
     seeds: Annotated[tuple[NotNegativeInt, ...], Strict(False), AfterValidator(_seeds)] = (1, 2, 3)
     baseline: str = ""
     budget: Budget = Budget(epochs=3)
+    longest_text: PositiveInt = LONGEST_TEXT
     encoder: Table | None = None
     training: TrainingSettings = TrainingSettings()
     tasks: Table | None = None
@@ -316,6 +319,7 @@ class Study:
     :param settings: The file's content, for the record.
     :param text: The file as it stands.
     :param analyses: What is read from the runs when they are finished; no part of what any of them is.
+    :param longest_text: Characters of the longest text that is read.
     """
 
     name: str
@@ -328,6 +332,7 @@ class Study:
     settings: Options
     text: str
     analyses: tuple[Choice, ...] = ()
+    longest_text: int = LONGEST_TEXT
 
     @property
     def scored(self) -> dict[str, Task]:
@@ -336,4 +341,4 @@ class Study:
 
     def places(self, data: Path | None) -> Places:
         """Where this study's data may be."""
-        return Places(self.path.parent, data)
+        return Places(self.path.parent, data, self.longest_text)

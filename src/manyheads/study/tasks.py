@@ -15,7 +15,7 @@ from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.text_checks import column_problems
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Example, Table, derived_seed
 from manyheads.datasets import Dataset
-from manyheads.datasets._checks import compare_splits
+from manyheads.datasets._checks import compare_splits, long_texts
 from manyheads.results.run_record import DataSummary
 from manyheads.study.hold_out import HeldOut
 from manyheads.study.spec import UNSCORED, Study, Task
@@ -295,6 +295,8 @@ def _selection_examples(study: Study) -> int:
 def _required(dataset: Dataset, split: str, where: str) -> Table:
     table = dataset.read(split)
     if table is not None and len(table.rows) > 0:
+        if problems := long_texts(table, dataset.places.longest_text, f"{where} ({split})"):
+            raise StudyError(problems)
         return table
     there = [name for name in SPLITS if name != split and dataset.read(name) is not None]
     what = f'there is no split "{split}"' if table is None else f'the split "{split}" is empty'

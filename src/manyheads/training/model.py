@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from manyheads import registry
 from manyheads.core.encoder_info import not_by_layer, one_state, too_long
+from manyheads.core.printable import private
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import Batch, Tokens
 from manyheads.core.values import Places, Tokenizer, derived_seed
@@ -111,7 +112,7 @@ class MultiTaskModel(nn.Module):
         encoders = self.sharing.encoders()
         encoders[0].save(folder)
         config = json.loads((folder / CONFIG).read_text("utf-8")) if (folder / CONFIG).is_file() else {}
-        config[OURS] = self.specification
+        config[OURS] = private(self.specification)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
         state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         prefix = _encoder_prefix(self)

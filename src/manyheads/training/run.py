@@ -15,6 +15,7 @@ from manyheads import registry
 from manyheads.core.atomic_files import halted, halting
 from manyheads.core.encoder_info import unread
 from manyheads.core.lock import locked
+from manyheads.core.printable import printable, private, private_traceback
 from manyheads.core.values import Answer
 from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
@@ -91,7 +92,7 @@ def record_lost(run: Run, inputs: StudyInputs, out: Path, reason: str, *, seen: 
     with locked(folder / LOCK) as free:
         if not free or record_hash(folder) != seen:
             return None
-        record = FailedRecord(**_header(run, identity_now(run, inputs)), reason=reason)
+        record = FailedRecord(**_header(run, identity_now(run, inputs)), reason=_shareable(reason, folder))
         write_record(folder, record)
         return record
 
@@ -120,14 +121,23 @@ def _record(run: Run, inputs: StudyInputs, folder: Path, progress: Progress) -> 
     settings = run.arm.training.model_copy(update={"precision": identity.fingerprint.precision})
     try:
         result = _RunInProgress(run, inputs, folder, settings, resume, partial(progress, run)).result()
-        return FinishedRecord(**header, notes=resume.notes, **result)
+        return FinishedRecord(**header, notes=[_shareable(note, folder) for note in resume.notes], **result)
     except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # with a broken pipe nobody is left to tell
         raise
     except BaseException as error:  # what fails in a library written in Rust is no Exception
         if number := halting(error):
             raise halted(error, number, folder) from error
-        reason = _reason(error, inputs.tasks)
-        return FailedRecord(**header, notes=resume.notes, reason=reason, traceback=traceback.format_exc())
+        reason, notes = (
+            _shareable(_reason(error, inputs.tasks), folder),
+            [_shareable(one, folder) for one in resume.notes],
+        )
+        trace = private_traceback(printable(traceback.format_exc().replace(f"{folder}/", ""), "\n"))
+        return FailedRecord(**header, notes=notes, reason=reason, traceback=trace)
+
+
+def _shareable(text: str, folder: Path) -> str:
+    """A line of a record, which people share: without the folders of this machine."""
+    return private(printable(text.replace(f"{folder}/", "")))
 
 
 def _reason(error: BaseException, tasks: Mapping[str, TaskData]) -> str:
@@ -137,7 +147,7 @@ def _reason(error: BaseException, tasks: Mapping[str, TaskData]) -> str:
         return reason
     held = []
     for task, rows in error.rows.items():
-        ids = [str(name) for name in tasks[task].train.rows.select(sorted(rows))["id"]]
+        ids = [str(name)[:80] for name in tasks[task].train.rows.select(sorted(rows))["id"]]
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         held.append(f"of {task} {', '.join(ids[:SHOWN])}{more}")
     return f"{reason}; the batch held the examples {'; '.join(held)}"
