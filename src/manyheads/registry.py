@@ -117,7 +117,7 @@ class Entry:
         return {**defaults, **settings}
 
 
-CHECKED = ("problems", "unfit", "lengths", "info", "score")
+CHECKED = ("problems", "unfit", "lengths", "info", "weights", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,7 @@ class Checks:
     unfit: Callable[[Sequence[str] | None, Options], str | None] = lambda *_: None
     lengths: Callable[..., list[list[int]] | None] = lambda *_: None
     info: Callable[[Places, Options], EncoderInfo | None] = lambda *_: None
+    weights: Callable[[Places, Options], Sequence[Path]] = lambda *_: ()
     score: Callable[..., Any] | None = None
 
 
