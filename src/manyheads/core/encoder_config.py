@@ -1,9 +1,9 @@
 """A transformer's config.json as what it may say: types and ranges, checked before any library acts on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.settings import STRICT, problems_of
 from manyheads.core.strict_json import read_json
+from manyheads.core.values import Options
 
 MOST_LAYERS = 1_000
 Width = Annotated[int, Ge(1), Le(1 << 16)]
@@ -78,7 +79,7 @@ class EncoderConfig(BaseModel):
     local_rope_theta: Annotated[float, Gt(0)] | None = None
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> Options:
     """A config.json as it stands.
 
     :raises ValueError: If it cannot be read, or names no type.
@@ -92,7 +93,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def check_config(config: Mapping[str, Any], where: str) -> None:
+def check_config(config: Options, where: str) -> None:
     """Refuse a configuration that no encoder can have, or that asks for what is not run here.
 
     :param config: In the names of BERT's.
@@ -132,7 +133,7 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
         raise StudyError(problems)
 
 
-def _depths(value: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+def _depths(value: Options) -> Iterator[tuple[str, int]]:
     """Every whole number, also of parts of a model, that says how many layers there are."""
     for key, inner in value.items():
         if isinstance(inner, dict):

@@ -2,19 +2,25 @@
 alone: no torch, and nothing is allocated."""
 
 import json
+import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from manyheads.core.foreign_files import open_plain
-from manyheads.core.problems import Problem, counted
+from manyheads.core.problems import Problem, counted, shown
+from manyheads.core.values import Options
 
 Shapes = Mapping[str, tuple[int, ...]]
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+LONGEST_HEADER = 100_000_000
+"""Bytes, as safetensors has it."""
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2}
+BYTES |= dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2"), 1)
+_HEADER = ("dtype", "shape", "data_offsets")
 SHOWN = 3
 """So many names are in a message."""
 UNUSED = re.compile(r"(^|\.)pooler\.|(position_ids|token_type_ids|inv_freq)$")
@@ -153,15 +159,41 @@ def shapes_of(paths: Iterable[Path]) -> dict[str, tuple[int, ...]]:
 
     :raises ValueError: If one of them cannot be read.
     """
-    found = {}
+    found = dict[str, tuple[int, ...]]()
     for path in paths:
         try:
-            open_plain(path).close()
-            with safe_open(str(path), framework="np") as file:
-                parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-                found |= {name: tuple(one.get_shape()) for name, one in parts.items() if "F" in one.get_dtype()}
-        except (OSError, SafetensorError) as error:
+            with open_plain(path) as file:
+                length = int.from_bytes(file.read(8), "little")
+                left = os.fstat(file.fileno()).st_size - 8 - length
+                if length > LONGEST_HEADER or left < 0:
+                    raise ValueError("it is shorter than it says")
+                header = json.loads(file.read(length))
+            for name, (kind, shape, start, end) in _described(header).items():
+                if not 0 <= start <= end <= left or end - start != math.prod(shape) * BYTES.get(kind, 0) > 0:
+                    raise ValueError(f"{shown(name)} has another size than it says")
+                found |= {name: shape} if "F" in kind else {}
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
+    return found
+
+
+def _described(header: Any) -> dict[str, tuple[str, tuple[int, ...], int, int]]:
+    """The type, shape, first and last byte of each tensor."""
+    found = {}
+    for name, about in header.items() if isinstance(header, dict) else ():
+        if name == "__metadata__":
+            continue
+        kind, shape, places = (about.get(key) if isinstance(about, dict) else None for key in _HEADER)
+        whole = [*shape, *places] if isinstance(shape, list) and isinstance(places, list) else [None]
+        if (
+            not isinstance(kind, str)
+            or len(whole) != len(shape) + 2
+            or not all(type(one) is int and one >= 0 for one in whole)
+        ):
+            raise ValueError(f"{shown(name)} is not described")
+        found[name] = kind, tuple(shape), *places
+    if not found:
+        raise ValueError("it holds no tensor")
     return found
 
 
@@ -171,7 +203,7 @@ def saved_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     return {name.rpartition(".inner.")[2]: shape for name, shape in shapes_of(paths).items()}
 
 
-def expected_shapes(config: Mapping[str, Any], depth: int, found: Iterable[str] = ()) -> Shapes | None:
+def expected_shapes(config: Options, depth: int, found: Iterable[str] = ()) -> Shapes | None:
     """The name and shape of every weight of an encoder of so many layers; None if its type is not known.
 
     :param config: As `_pretrained_checks.named` gives it.
@@ -213,7 +245,7 @@ def expected_shapes(config: Mapping[str, Any], depth: int, found: Iterable[str] 
     return shapes
 
 
-def _of_deberta(config: Mapping[str, Any], sizes: dict[str, int]) -> str:
+def _of_deberta(config: Options, sizes: dict[str, int]) -> str:
     """What DeBERTa has beside BERT's modules, as its configuration says."""
     lines, width = [], sizes["D"]
     if sizes["E"] != width:
@@ -235,7 +267,7 @@ def _of_deberta(config: Mapping[str, Any], sizes: dict[str, int]) -> str:
 
 
 def disagreements(
-    config: Mapping[str, Any], found: Shapes, layers: int, allowed: Sequence[str], where: str
+    config: Options, found: Shapes, layers: int, allowed: Sequence[str], where: str
 ) -> tuple[list[Problem], list[str]]:
     """What the configuration of an encoder and the header of its weights say that does not go together, and the names
     of the weights for which that is allowed.
@@ -295,21 +327,14 @@ def declares(what: str, number: int, held: str) -> tuple[str, str, str]:
     return f"its config.json declares {number:,} {what}", f"weights with {held}", remedy
 
 
-def _beyond(config: Mapping[str, Any], found: Shapes, where: str) -> list[Problem]:
+def _beyond(config: Options, found: Shapes, where: str) -> list[Problem]:
     """Of a type that is not known: a table of words that is larger than all weights together."""
-    held = sum(_product(shape) for shape in found.values())
+    held = sum(map(math.prod, found.values()))
     width = min(config.get(key, 1 << 30) for key in ("hidden_size", "embedding_size"))
     words = config.get("vocab_size", 0)
     if width < 1 << 30 and words * width > held:
         return [Problem(where, *declares("words", words, f"{held:,} numbers"))]
     return []
-
-
-def _product(shape: Sequence[int]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product
 
 
 def _renamed(name: str) -> str:

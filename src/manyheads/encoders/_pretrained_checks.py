@@ -306,7 +306,7 @@ def configuration(source: str, model: str) -> Config:
     return config
 
 
-def named(config: Config) -> Config:
+def named(config: Options) -> Config:
     """A configuration in the names of BERT's, with what transformers takes where it is silent."""
     known = ARCHITECTURES.get(config["model_type"], Architecture())
     given = {key: value for key, value in config.items() if value is not None}

@@ -95,8 +95,8 @@ class Pretrained(Encoder):
         super().__init__()
         source = str(saved) if saved else resolve(model, places)
         given = configuration(source, model)
-        settings: dict[str, Any] = {"layers": layers, "dropout": dropout, "attention_dropout": attention_dropout}
-        settings["allow_missing"] = allow_missing
+        dropouts = {"dropout": dropout, "attention_dropout": attention_dropout}
+        settings = {"layers": layers, "allow_missing": allow_missing, **dropouts}
         problems = setting_problems(model, given["model_type"], given["num_hidden_layers"], settings)
         if saved:
             fit = disagreements(given, saved_shapes(saved), layers, (), "encoder")
