@@ -250,12 +250,12 @@ def _of_deberta(config: Options, sizes: dict[str, int]) -> str:
     lines, width = [], sizes["D"]
     if sizes["E"] != width:
         lines.append("embeddings.embed_proj D E -")
+    if "layer_norm" in config.get("norm_rel_ebd", "none"):
+        lines.append("encoder.LayerNorm D")
     if config.get("relative_attention"):
         spans = (config.get("position_buckets", -1), config.get("max_relative_positions", -1), sizes["P"])
         sizes["R"] = 2 * next(span for span in spans if span > 0)
         lines.append("encoder.rel_embeddings R D -")
-        if "layer_norm" in config.get("norm_rel_ebd", "none"):
-            lines.append("encoder.LayerNorm D")
         if not config.get("share_att_key"):
             ways = {"c2p": "pos_key_proj", "p2c": "pos_query_proj"}
             named = (name for way, name in ways.items() if way in (config.get("pos_att_type") or ()))

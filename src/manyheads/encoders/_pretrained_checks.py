@@ -100,7 +100,7 @@ TRIAL_SECONDS = 10
 TRIAL_TEXTS = ("a" * 3000 + "!", "a " * 1500 + "!", " " * 3000 + "a", "aB1" * 1000 + "-", "1" * 3000 + "a", "." * 3000)
 TRIAL = f"""
 import resource, sys
-resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 from tokenizers import Tokenizer
 tokenizer = Tokenizer.from_file(sys.argv[1])
 for text in {TRIAL_TEXTS!r}:
@@ -420,7 +420,8 @@ def tokenizing(source: str) -> Iterator[None]:
     except (StudyError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # the library has no class of its own for its errors
-        raise no_tokenizer(source, f"{(str(error).splitlines() or [type(error).__name__])[0]}.") from error
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise no_tokenizer(source, f"{why.rstrip('.')}.") from error
 
 
 @cache

@@ -131,7 +131,9 @@ class Pretrained(Encoder):
         self._packing: tuple[Tokens, Packing] | None = None
         self.packed, notes = _way(config)
         random = (
-            [f"{counted(len(allowed), 'weight')} start at random (allow_missing): {some(allowed)}"] if allowed else []
+            [f"{counted(len(allowed), 'weight')} start at random or are left out (allow_missing): {some(allowed)}"]
+            if allowed
+            else []
         )
         self.notes = [*random, *notes]
         if self.packed:
