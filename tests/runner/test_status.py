@@ -9,6 +9,7 @@ from manyheads.core.problems import StudyError
 from manyheads.results import run_record
 from manyheads.runner.run_study import study_outline
 from manyheads.runner.status import study_status
+from manyheads.study.methods import Encoders
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
@@ -100,3 +101,25 @@ def test_a_setting_that_earlier_versions_did_not_have_is_as_before_or_refused(fo
     folder.status()
     monkeypatch.setattr(run_record, "ADDED_SETTINGS", {"training.clip": (9, 0.0)})
     assert "was trained with training.clip = 0.0. Found 1.0 in the study" in folder.refused()
+
+
+@pytest.mark.parametrize("write", ["finished", "stopped"])
+def test_weights_of_the_encoder_that_changed_are_refused_as_changed_data_are(folder, write):
+    assert len(folder.before["settings"]["encoder"]["weights"]) == 64
+    folder.before["settings"]["encoder"]["weights"] = "0" * 64
+    getattr(folder, write)()
+    assert "the weights that the encoder starts from have changed since this run" in folder.refused()
+
+
+@pytest.mark.parametrize("write", ["finished", "stopped"])
+def test_a_record_that_does_not_say_which_weights_is_told_and_not_refused(folder, write):
+    del folder.before["settings"]["encoder"]["weights"]
+    getattr(folder, write)()
+    assert folder.status().untold == [folder.run.path]
+
+
+def test_a_finished_run_whose_encoder_is_gone_is_finished(folder, tiny, monkeypatch):
+    folder.finished()
+    monkeypatch.setattr(Encoders, "weights", lambda *_: None)
+    found = folder.status()
+    assert [run.path for run in found.finished] == [folder.run.path] and found.untold == []
