@@ -72,7 +72,7 @@ MISTAKES = {
     "model": ("TINY", "no/such-model", ['encoder.model: there is no such model. Found "no/such-model"']),
     "type": ("TINY", "gpt2", ["encoder.model: not an encoder that manyheads can run. Found gpt2."]),
     "config": ("TINY", "broken", ['encoder.model: there is no such model. Found "broken". Give a Hub id']),
-    "number": ("TINY", "worded", ["encoder.model: num_hidden_layers of its config.json input should be a valid integer"]),
+    "number": ("TINY", "worded", ["encoder.model: num_hidden_layers of its config.json input should be"]),
     "tokenizer": ("TINY", "mute", ["encoder.model: its tokenizer cannot be used"]),
     "weights": ("TINY", "light", ["encoder.model: cannot be loaded"]),
     "fixed": ("ARM", 'weighting = { name = "fixed", weights = { food = -1.0 } }', ["arms.joint.weighting.weights."]),
