@@ -66,7 +66,7 @@ class Encoders:
     def weights(self, encoder: Choice) -> str | None:
         """SHA-256 of the weights that an encoder starts from, looked for once; None if there are none, or they are not
         here: a finished study can be read without them."""
-        if encoder.key not in self._weights:
+        if self._weights.get(encoder.key) is None:  # those of the Hub come when a model is built
             self._weights[encoder.key] = self._hash(encoder, self.hashes)
         return self._weights[encoder.key]
 
