@@ -1,6 +1,7 @@
 """`check`, `list` and `--help` on a machine without torch: the same plan, and the same messages for every mistake."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ MISTAKES = {
     "model": ("TINY", "no/such-model", ['encoder.model: there is no such model. Found "no/such-model"']),
     "type": ("TINY", "gpt2", ["encoder.model: not an encoder that manyheads can run. Found gpt2."]),
     "config": ("TINY", "broken", ['encoder.model: there is no such model. Found "broken". Give a Hub id']),
-    "number": ("TINY", "worded", ['encoder.model: there is no such model. Found "worded". Give a Hub id']),
+    "number": ("TINY", "worded", ["encoder.model: num_hidden_layers of its config.json input should be"]),
     "tokenizer": ("TINY", "mute", ["encoder.model: its tokenizer cannot be used"]),
     "weights": ("TINY", "light", ["encoder.model: cannot be loaded"]),
     "fixed": ("ARM", 'weighting = { name = "fixed", weights = { food = -1.0 } }', ["arms.joint.weighting.weights."]),
@@ -98,12 +99,13 @@ def mistaken(tiny, tmp_path_factory) -> dict[str, Path]:
         "gpt2": {"config.json": {"model_type": "gpt2"}},
         "broken": {"config.json": []},
         "worded": {"config.json": {**config, "num_hidden_layers": "two"}, "model.safetensors": {}, "vocab.txt": {}},
-        "mute": {"config.json": config, "model.safetensors": {}},
+        "mute": {"config.json": config},
         "light": {"config.json": config, "vocab.txt": {}},
     }.items():
         (folder / name).mkdir()
         for file, content in files.items():
             (folder / name / file).write_text(json.dumps(content))
+    shutil.copy(tiny / "model.safetensors", folder / "mute")
     good = STUDY.format(tiny=tiny).replace('sampling = { name = "proportional" }', "ARM")
     assert good.count("ARM") == 1
     paths = {}

@@ -117,7 +117,7 @@ class Entry:
         return {**defaults, **settings}
 
 
-CHECKED = ("problems", "unfit", "lengths", "info", "learn", "parameters", "score")
+CHECKED = ("problems", "unfit", "lengths", "info", "weights", "learn", "parameters", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,7 @@ class Checks:
     info: Callable[[Places, Options], EncoderInfo | None] = lambda *_: None
     learn: Callable[[Mapping[str, Iterable[str]], Options], Any] | None = None
     parameters: Callable[[Any, Options], int] | None = None
+    weights: Callable[[Places, Options], Sequence[Path]] = lambda *_: ()
     score: Callable[..., Any] | None = None
 
 

@@ -15,7 +15,8 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
-from manyheads.core.problems import StudyError
+from manyheads.core.encoder_weights import saved_shapes
+from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States, Tokens
 from manyheads.core.values import Options, Places
 from manyheads.encoders import Encoder, _bag_of_words_checks
@@ -71,6 +72,9 @@ class BagOfWords(Encoder):
         if problems := setting_problems({"width": width}):
             raise StudyError(problems)
         words = learned if saved is None else saved_words(saved)
+        if saved is not None and (len(words), width) not in saved_shapes(saved).values():
+            what, found = "its weights are of another size", f"{len(words):,} words and a width of {width:,}"
+            raise StudyError([Problem("encoder", what, found, "Give the folder as it was saved.")])
         self.width = width
         self.tokenizer = WordTokenizer(words, counted=features == "counts")
         self.activation = _ACTIVATIONS[activation]

@@ -28,7 +28,7 @@ from manyheads.core.problems import shown
 from manyheads.metrics.resampled import KINDS
 from manyheads.results.schema import Count, Name, Number, Part, Sha256
 
-FORMAT = 2
+FORMAT = 3
 RECORD, METRICS = "record.json", "metrics.jsonl"
 
 COST_IN_FORMAT_1 = {
@@ -37,7 +37,7 @@ COST_IN_FORMAT_1 = {
     "ceiling": "peak_flops_per_second",
 }
 DATA_IN_FORMAT_1 = {"clipped": "truncated", "ceiling": "answerable"}
-ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {}
+ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {"encoder=pretrained.settings.allow_missing": (3, [])}
 """Each setting that format 1 did not have: the format that brought it, and the value that says what runs did before.
 
 A part of the key is a key of `RunSettings`, `*` for every task, or `head=span` for a head of that name:
@@ -69,12 +69,14 @@ class Method(_Given):
 
     :param source: A hash of its file, of a method from a `--code` folder.
     :param learned: A hash of what an encoder took from the training texts before it was built.
+    :param weights: SHA-256 of the file that an encoder's weights were read from. Not recorded before format 3.
     """
 
     name: str
     settings: dict[str, JsonValue]
     source: str | None = None
     learned: str | None = None
+    weights: str | None = None
 
 
 class TaskSettings(_Given):

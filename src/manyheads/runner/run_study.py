@@ -81,6 +81,9 @@ def conduct(
     progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
     for line in status.damaged:
         progress.say(line)
+    if status.untold:
+        which = f"{status.untold[0]} and {len(status.untold) - 1} more" if status.untold[1:] else status.untold[0]
+        progress.say(f"{which}: not recorded which weights the encoder started from, so they are not compared")
     if waiting:
         inputs.prepare(to_do, progress.prepare)
         progress.say(inputs.tokens.told())

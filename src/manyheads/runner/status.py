@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
-from manyheads.results.run_record import FORMAT, FailedRecord, FormatError, comparable, record_hash
+from manyheads.results.run_record import FORMAT, FailedRecord, FormatError, RunSettings, comparable, record_hash
 from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.steps import Run, runs
@@ -23,12 +23,14 @@ class StudyStatus:
     """The runs of a study by what has become of them.
 
     :param open: To be done: begun or not, or with a record that cannot be used, which `damaged` says a line of.
+    :param untold: Runs that do not say which weights their encoder started from, which is then not compared.
     """
 
     finished: list[Run] = field(default_factory=list)
     failed: list[WaitingRun] = field(default_factory=list)
     open: list[WaitingRun] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
 
     def to_do(self, retry_failed: bool) -> list[WaitingRun]:
         """The runs to be done now."""
@@ -70,15 +72,22 @@ def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> Study
             if before is None:
                 continue
             hashes = before.data
-        problems += _differences(
-            str(folder), comparable(before.settings, before.format), comparable(run_settings(run, inputs), FORMAT)
-        )
+        settings, now = before.settings, run_settings(run, inputs)
+        if settings.encoder.weights is None or now.encoder.weights is None:
+            if now.encoder.weights is not None:
+                status.untold.append(run.path)
+            settings, now = _without_weights(settings), _without_weights(now)
+        problems += _differences(str(folder), comparable(settings, before.format), comparable(now, FORMAT))
         for task in run.tasks:
             if hashes.get(task) != inputs.tasks[task].hash:
                 problems.append(Problem(str(folder), f"the data of {task} has changed since this run", "", _BOTH))
     if problems:
         raise StudyError(problems)
     return status
+
+
+def _without_weights(settings: RunSettings) -> RunSettings:
+    return settings.model_copy(update={"encoder": settings.encoder.model_copy(update={"weights": None})})
 
 
 def _differences(where: str, before: JsonValue, now: JsonValue, key: str = "") -> list[Problem]:
@@ -91,4 +100,7 @@ def _differences(where: str, before: JsonValue, now: JsonValue, key: str = "") -
         ]
     if before == now:
         return []
+    if key == "encoder.weights":
+        what, found = "the weights that the encoder starts from have changed since this run", f"SHA-256 {shown(now)}"
+        return [Problem(where, what, f"{found}, before {shown(before)}", _BOTH)]
     return [Problem(where, f"was trained with {key} = {shown(before)}", f"{shown(now)} in the study", _BOTH)]

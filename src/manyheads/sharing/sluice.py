@@ -129,8 +129,8 @@ class Sluice(Sharing):
 
 
 def _mix(rows: Tensor, blocks: Tensor) -> Tensor:
-    """[S, m * S] and [m * S, N, d] -> [N, D]"""
-    return torch.tensordot(rows, blocks, dims=1).transpose(0, 1).flatten(1)
+    """[S, m * S] and [m * S, N, d] -> [N, D], in the precision of the parameters: states may come in half of it."""
+    return torch.tensordot(rows, blocks.to(rows.dtype), dims=1).transpose(0, 1).flatten(1)
 
 
 def _start(size: int, subspaces: int, kind: str) -> Tensor:

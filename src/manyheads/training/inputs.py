@@ -36,7 +36,7 @@ class StudyInputs:
     ) -> None:
         self.study, self.tasks, self.code = study, tasks, code
         self.places: Places = study.places(data)
-        self.encoders = Encoders(tasks, self.places, code)
+        self.encoders = Encoders(tasks, self.places, code, cache)
         self.tokens = TokenizedSplits(cache, say)
         self._splits: dict[tuple[str, str], Split] = {}
         self._counts: dict[tuple[str, str, str], dict[str, JsonValue]] = {}

@@ -179,6 +179,7 @@ class _RunInProgress:
         began = time.perf_counter()
         learned, plain = inputs.encoders.learned(self.encoder), specification(run, inputs.tasks)
         model = build_model(plain, inputs.places, seed=run.seed, code=inputs.code, learned=learned)
+        inputs.encoders.check_weights(self.encoder)
         inputs.encoders.keep_tokenizer(self.encoder, model.tokenizer)
         sizes = batch_sizes(run.arm, inputs.study)
         data = {
