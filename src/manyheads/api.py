@@ -11,7 +11,7 @@ from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import Answer, Example
 from manyheads.inference import replies
 from manyheads.report.notebook import Results
-from manyheads.runner.pool import HUNG
+from manyheads.runner.pool import HUNG, STOP_WITHIN
 from manyheads.runner.progress import Progress
 from manyheads.runner.run_study import conduct
 from manyheads.study.estimate import planned, planned_lines
@@ -89,6 +89,7 @@ class Study:
         fresh: bool = False,
         retry_failed: bool = False,
         hung_after: float = HUNG / 60,
+        stop_within: float = STOP_WITHIN,
     ) -> Results:
         """Train every arm, compare them, and write tables, a report and models.
 
@@ -103,6 +104,7 @@ class Study:
         :param fresh: Start anew in a new folder beside the old one.
         :param retry_failed: Do the runs again that failed before, and what is left.
         :param hung_after: Minutes without a sign of life until a run has failed.
+        :param stop_within: Seconds that workers have to save their runs after an interrupt.
         :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then. Runs
             that fail while they train raise nothing: they are in `failed` of the results.
         """
@@ -119,6 +121,7 @@ class Study:
                 progress=progress,
                 retry_failed=retry_failed,
                 hung_after=60 * hung_after,
+                stop_within=stop_within,
             )
         return Results(content, folder)
 

@@ -4,10 +4,9 @@ Answers go to standard output, progress and problems to standard error. Exit cod
 75 interrupted and resumable.
 """
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +17,7 @@ from manyheads.core.atomic_files import HaltedError, halted, halting
 from manyheads.core.printable import printable, printable_json
 from manyheads.core.problems import Problem, StudyError, among
 from manyheads.core.version import __version__
+from manyheads.training.signals import StopSignals
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
 
@@ -66,6 +66,9 @@ def run(
     hung_after: Annotated[
         float, typer.Option("--hung-after", min=0.1, help="Minutes without a sign of life until a run has failed.")
     ] = 60.0,
+    stop_within: Annotated[
+        float, typer.Option("--stop-within", min=0, help="Seconds that workers have to save their runs after a signal.")
+    ] = 60.0,
     as_json: Json = False,
 ) -> None:
     """Train every arm of a study, compare them, and write tables, a report and models.
@@ -73,9 +76,8 @@ def run(
     The same command again goes on where it stopped. Several at once, on one machine or on several with one folder,
     share the work.
     """
-    # A job that is ended from outside saves what it has, as one that is interrupted at the keyboard.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _problems_shown(as_json):
+    # An interrupt inside an import may be lost, or break it; and what is finished is shown. So signals wait for both.
+    with _problems_shown(as_json), StopSignals() as stop, stop.in_time():
         from manyheads.report.tables import terminal
         from manyheads.runner.progress import Progress
         from manyheads.runner.run_study import conduct
@@ -91,22 +93,23 @@ def run(
                 progress=progress,
                 retry_failed=retry_failed,
                 hung_after=60 * hung_after,
+                stop_within=stop_within,
             )
-    if as_json:
-        print(printable_json(results.model_dump(mode="json")))
-    else:
-        _print_table(terminal(results))
-        print(f"\n{printable(results.answer)}\n\nReport: {printable(where / 'report.html')}")
-    for run in results.failed:
-        name = "/".join(str(part) for part in (run.arm, run.seed, run.task) if part is not None)
-        print(printable(f"failed: {name}: {run.reason}"), file=sys.stderr)
-    lost = [one for one in results.analyses if one.failed]
-    for one in lost:
-        print(printable(f"failed: analysis {one.name}: {one.failed}"), file=sys.stderr)
-    if results.failed:
-        print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
-    if results.failed or lost:
-        raise typer.Exit(FAILED)
+        if as_json:
+            print(printable_json(results.model_dump(mode="json")))
+        else:
+            _print_table(terminal(results))
+            print(f"\n{printable(results.answer)}\n\nReport: {printable(where / 'report.html')}")
+        for run in results.failed:
+            name = "/".join(str(part) for part in (run.arm, run.seed, run.task) if part is not None)
+            print(printable(f"failed: {name}: {run.reason}"), file=sys.stderr)
+        lost = [one for one in results.analyses if one.failed]
+        for one in lost:
+            print(printable(f"failed: analysis {one.name}: {one.failed}"), file=sys.stderr)
+        if results.failed:
+            print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
+        if results.failed or lost:
+            raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -255,7 +258,8 @@ def cache(
 @contextmanager
 def _problems_shown(as_json: bool) -> Iterator[None]:
     try:
-        yield
+        with StopSignals() as stop, stop.at_once():
+            yield
     except StudyError as error:
         _refuse(error, as_json)
     except OSError as error:
@@ -267,7 +271,8 @@ def _problems_shown(as_json: bool) -> Iterator[None]:
     except HaltedError as error:
         _later(str(error))
     except KeyboardInterrupt:
-        print("interrupted; `manyheads run` with the same study and --out goes on from here", file=sys.stderr)
+        with suppress(OSError):  # after SIGHUP nobody is left to tell
+            print("interrupted; `manyheads run` with the same study and --out goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -306,5 +311,6 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def main() -> None:
-    """The console command."""
+    """The console command. A job that is ended from outside ends like one that is interrupted at the keyboard."""
+    StopSignals().__enter__()  # never left: a signal at the very end would only add a traceback
     app()

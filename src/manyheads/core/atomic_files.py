@@ -33,7 +33,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except OSError:
+    except BaseException:  # an interrupt too leaves nothing behind
         with suppress(OSError):
             part.unlink()
         raise

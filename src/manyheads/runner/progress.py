@@ -1,7 +1,8 @@
 """Progress of a study on standard error: a bar with the time left on a terminal, plain lines elsewhere."""
 
 import time
-from typing import TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,6 +15,25 @@ EVERY = 30.0
 """Seconds between plain lines."""
 
 
+class _Lasting:
+    """A stream that may go away, as a terminal that is closed: what is written then is lost, and nothing else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 class Progress:
     """Steps done of all steps of all runs, and the time left.
 
@@ -21,7 +41,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=stream, highlight=False, markup=False, force_jupyter=False)
+        self.console = Console(file=cast(TextIO, _Lasting(stream)), highlight=False, markup=False, force_jupyter=False)
         self.bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),

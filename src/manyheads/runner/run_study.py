@@ -1,7 +1,8 @@
 """A whole study: check, plan, execute what is not done yet, compare, present."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from manyheads.data.token_cache import default_folder
 from manyheads.report import html_page, plots, tables
 from manyheads.results.compare import compare, write_results
 from manyheads.results.records import read_records
-from manyheads.results.run_record import FailedRecord, RunRecord
+from manyheads.results.run_record import FailedRecord, RunRecord, record_hash
 from manyheads.results.schema import (
     ArmResult,
     RunResult,
@@ -26,7 +27,7 @@ from manyheads.results.schema import (
 )
 from manyheads.runner.analyses import FIGURES, FOLDER, analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
-from manyheads.runner.pool import HUNG, in_processes
+from manyheads.runner.pool import HUNG, STOP_WITHIN, in_processes
 from manyheads.runner.progress import Progress
 from manyheads.runner.queue import RunQueue
 from manyheads.runner.status import study_status
@@ -38,8 +39,9 @@ from manyheads.study.tasks import TaskData, examples, read_tasks
 from manyheads.training import checkpoint
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.model import build_model
-from manyheads.training.resume import clear
+from manyheads.training.resume import clear, saved_step
 from manyheads.training.run import LOCK, run_once, specification
+from manyheads.training.signals import StopSignals
 
 
 def conduct(
@@ -53,16 +55,38 @@ def conduct(
     progress: Progress,
     retry_failed: bool = False,
     hung_after: float = HUNG,
+    stop_within: float = STOP_WITHIN,
 ) -> tuple[StudyResults, Path]:
     """Run a study to its end. Several commands may do so at once; they share the work.
+
+    After a signal to stop, runs are saved first, and it is said what each can go on from.
 
     :param workers: How many processes do runs; with 0, this one does.
     :param retry_failed: Do the runs again that failed before; without, they stay failed.
     :param hung_after: Seconds without a sign of life after which a run has failed.
+    :param stop_within: Seconds that workers have to save their runs after a signal.
     :returns: The results, and the folder they are in.
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
     :raises HaltedError: If the disk takes no more; what was done is kept.
+    :raises KeyboardInterrupt: After a signal to stop.
     """
+    with StopSignals() as stop, stop.at_once():
+        limits = {"hung_after": hung_after, "stop_within": stop_within}
+        return _conduct(path, out, data, code, workers, fresh, progress, retry_failed, limits, stop)
+
+
+def _conduct(
+    path: Path,
+    out: Path | None,
+    data: Path | None,
+    code: Path | None,
+    workers: int,
+    fresh: bool,
+    progress: Progress,
+    retry_failed: bool,
+    limits: Mapping[str, float],
+    stop: StopSignals,
+) -> tuple[StudyResults, Path]:
     study = read_study(path, code)
     out = _folder(out or Path("runs") / study.name, fresh)
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
@@ -90,14 +114,20 @@ def conduct(
     progress.expect(sum(inputs.steps(run) for run in to_do))
     queue = RunQueue(waiting, out, progress.say)
     if workers and waiting:
-        done = in_processes(queue, inputs, out, progress.report, workers=workers, hung_after=hung_after)
+        done = in_processes(queue, inputs, out, progress.report, workers=workers, **limits)
     else:
-        done = _in_this_process(queue, inputs, out, progress)
-    for record in done:
-        for note in record.notes:
-            progress.say(f"{record.arm}/{record.seed}: {note}")
-        if isinstance(record, FailedRecord):
-            progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+        done = _in_this_process(queue, inputs, out, progress, stop)
+    try:
+        with stop.in_time(), closing(done):
+            for record in done:
+                for note in record.notes:
+                    progress.say(f"{record.arm}/{record.seed}: {note}")
+                if isinstance(record, FailedRecord):
+                    progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+        stop.obey()
+    except KeyboardInterrupt:
+        _say_what_is_saved(queue, out, progress)
+        raise
     with locked(out / LOCK, wait=True):
         study_status(inputs, out, outline)  # runs of other commands are of this study too
         progress.say("comparing")
@@ -112,15 +142,41 @@ def conduct(
     return results, out
 
 
-def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress) -> Iterator[RunRecord]:
+def _in_this_process(
+    queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress, stop: StopSignals
+) -> Generator[RunRecord, None, None]:
     """Do the runs of a queue one after another. Other commands may do runs of the same study meanwhile: each run is
     done by one of them, and by another if that one dies."""
-    while one := queue.next():
-        record = run_once(one.run, inputs, out, progress.report, seen=one.seen)
+    said: list[str] = []
+
+    def report(run: Run, done: int, steps: int, what: str) -> None:
+        progress.report(run, done, steps, what)
+        if stop.received and not said:
+            said.append(f"stopping: {run.path} is saved first; Ctrl-C again stops at once")
+            progress.say(said[0])
+
+    while True:
+        with stop.at_once():
+            one = queue.next()
+        if one is None:
+            return
+        record = run_once(one.run, inputs, out, report, seen=one.seen)
         if record is None:
             queue.put_back(one)
         else:
             yield record
+
+
+def _say_what_is_saved(queue: RunQueue, out: Path, progress: Progress) -> None:
+    """Of each run that was begun and is not done, what is on the disk to go on from."""
+    for one in queue.begun:
+        folder = out / one.run.path
+        if record_hash(folder) == one.seen:
+            step = saved_step(folder)
+            saved = (
+                "has no checkpoint, and begins anew" if step is None else f"goes on from its checkpoint of step {step}"
+            )
+            progress.say(f"{one.run.path}: {saved}")
 
 
 def present(results: StudyResults, out: Path) -> None:

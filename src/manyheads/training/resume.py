@@ -60,6 +60,7 @@ class Resume:
         self.folder, self.metrics, self.identity, self.every = folder / FOLDER, folder / METRICS, identity, every
         self.notes: list[str] = []
         self.spent = 0.0
+        self._saved = 0
         self._began = self._last = time.monotonic()
 
     def start(self, model: nn.Module, weighting: nn.Module, optimizer: optim.Optimizer) -> list[StepRecord]:
@@ -74,7 +75,7 @@ class Resume:
             return []
         state = RunState.model_validate(found.values)
         _restore(found.tensors, state, model, weighting, optimizer)
-        self.spent = state.seconds
+        self.spent, self._saved = state.seconds, found.step
         before, now = (
             {"version": one.version, **one.fingerprint.model_dump()} for one in (state.identity, self.identity)
         )
@@ -90,14 +91,16 @@ class Resume:
         return time.monotonic() - self._last >= 60 * (self.every.minutes or 0)
 
     def save(self, step: int, model: nn.Module, weighting: nn.Module, optimizer: optim.Optimizer) -> None:
-        """Write a checkpoint.
+        """Write a checkpoint, unless the newest is of this step; it is not put at risk for its like.
 
         :raises CheckpointError: If it cannot be written; the ones before are as they were.
         """
+        if step == self._saved:
+            return
         seconds = self.spent + time.monotonic() - self._began
         tensors, state = _kept(self.identity, seconds, model, weighting, optimizer)
         checkpoint.write(self.folder, Checkpoint(step, tensors, state.model_dump(), self.metrics.read_bytes()))
-        self._last = time.monotonic()
+        self._saved, self._last = step, time.monotonic()
 
 
 def _kept(
@@ -171,6 +174,12 @@ def identity_of(folder: Path) -> Identity | None:
         return Identity.model_validate({**identity, "format": known_format(identity)})
     except ValidationError:
         return None
+
+
+def saved_step(folder: Path) -> int | None:
+    """The step from which the run in this folder would go on: that of its newest whole checkpoint; None without one."""
+    found = checkpoint.newest(folder / FOLDER, lambda _: None)
+    return None if found is None else found.step
 
 
 def clear(folder: Path) -> None:

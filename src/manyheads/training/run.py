@@ -198,7 +198,7 @@ class _RunInProgress:
                 self.progress(len(records), len(records), "scoring")
                 if stop.received:
                     save()
-                    raise KeyboardInterrupt
+                stop.obey()
 
             began = time.perf_counter()
             result = self._scored(model, alive)
@@ -226,6 +226,7 @@ class _RunInProgress:
         def save() -> None:
             self.resume.save(len(records), model, weighting, optimizer)
 
+        stop.obey()  # all that was done is in the checkpoint that it goes on from
         start = len(records)
         loop = train(model, data, layout, weighting, optimizer, seed=run.seed, settings=settings, start=start)
         with self.resume.metrics.open("a", encoding="utf-8", buffering=1) as file:
@@ -240,8 +241,7 @@ class _RunInProgress:
                     model.train()
                 if stop.received or self.resume.due(len(records)):
                     save()
-                if stop.received:
-                    raise KeyboardInterrupt
+                stop.obey()
         return records, save
 
     def _selection_scores(self, model: MultiTaskModel, alive: Callable[[], None]) -> dict[str, float]:
