@@ -24,6 +24,7 @@ from pydantic import (
 
 from manyheads.core.atomic_files import halted, write_whole
 from manyheads.core.problems import shown
+from manyheads.core.sealed import sealed
 from manyheads.metrics.resampled import KINDS
 from manyheads.results.schema import Count, Name, Number, Part, Sha256
 
@@ -267,7 +268,8 @@ def write_record(folder: Path, record: RunRecord) -> None:
     :raises HaltedError: If the disk takes no more.
     """
     try:
-        write_whole(folder / RECORD, json.dumps(record.model_dump(), indent=1, ensure_ascii=False) + "\n")
+        content = sealed(record.model_dump())
+        write_whole(folder / RECORD, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise halted(error, error.errno or errno.EIO, folder) from error
 

@@ -207,7 +207,7 @@ def _work(pipe: Connection, settings: _WorkerSettings) -> None:
     """Do runs until the pipe says None or breaks.
 
     Says ("ready", None) once, then ("progress", …), ("done", record), ("busy", None) for a run that another command
-    has, ("halted", why) if the disk takes no more, and ("refused", problems) if the data is not as it was.
+    has, ("halted", why) if the disk takes no more, and ("refused", problems) if the data or a run is not as it was.
     """
     # An interrupt goes to every process of a terminal; ours ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -229,6 +229,9 @@ def _work(pipe: Connection, settings: _WorkerSettings) -> None:
                 pipe.send(("busy", None) if record is None else ("done", record))
             except HaltedError as error:
                 pipe.send(("halted", str(error)))
+                return
+            except StudyError as error:  # what lies in the run's folder is not this study's
+                pipe.send(("refused", error.problems))
                 return
 
 

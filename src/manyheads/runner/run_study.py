@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from manyheads.core.atomic_files import links_below, room, write_whole
+from manyheads.core.atomic_files import room
 from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError
 from manyheads.data.token_cache import default_folder
@@ -23,12 +23,21 @@ from manyheads.results.schema import (
     TaskResult,
     json_value,
 )
-from manyheads.runner.analyses import FIGURES, FOLDER, analyse
+from manyheads.runner.analyses import analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
+from manyheads.runner.kept_models import damaged_lines, leave_out, left_out_line
 from manyheads.runner.pool import HUNG, in_processes
 from manyheads.runner.progress import Progress
 from manyheads.runner.queue import RunQueue
 from manyheads.runner.status import study_status
+from manyheads.runner.study_folder import (
+    check_owner,
+    holds_a_run_of,
+    keep_text,
+    left_over,
+    refuse_obstacles,
+    take,
+)
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Study
 from manyheads.study.steps import Run, runs
@@ -51,33 +60,45 @@ def conduct(
     progress: Progress,
     retry_failed: bool = False,
     hung_after: float = HUNG,
+    verify: bool = True,
 ) -> tuple[StudyResults, Path]:
     """Run a study to its end. Several commands may do so at once; they share the work.
 
     :param workers: How many processes do runs; with 0, this one does.
     :param retry_failed: Do the runs again that failed before; without, they stay failed.
     :param hung_after: Seconds without a sign of life after which a run has failed.
+    :param verify: Read the files of finished runs, to see that they are as they were written; without, only whether
+        they are there, and their sizes.
     :returns: The results, and the folder they are in.
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
     :raises HaltedError: If the disk takes no more; what was done is kept.
     """
     study = read_study(path, code)
-    out = _folder(out or Path("runs") / study.name, fresh)
+    out, paths = _folder(out or Path("runs") / study.name, fresh), [run.path for run in runs(study)]
+    refuse_obstacles(out, paths)
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)
     inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
     outline = study_outline(study, tasks)
+
+    def explained() -> bool:
+        return holds_a_run_of(inputs, out, outline)
+
+    check_owner(out, study.name, explained)
     status = study_status(inputs, out, outline)
     for run in status.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
     waiting = status.to_do(retry_failed)
     to_do = [one.run for one in waiting]
     needed = _check_models(inputs, to_do, workers, progress.say)
-    _open_folder(out, study, needed)
+    _open_folder(out, study, explained, needed)
     progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
-    for line in status.damaged:
+    records = read_records(out, outline)
+    for line in [*status.damaged, *damaged_lines(out, records, study.keep_models, contents=verify)]:
         progress.say(line)
+    if left := left_over(out, paths):
+        progress.say(f"kept, though no longer in the study: {', '.join(left)}")
     if waiting:
         inputs.prepare(to_do, progress.prepare)
         progress.say(inputs.tokens.told())
@@ -92,17 +113,22 @@ def conduct(
             progress.say(f"{record.arm}/{record.seed}: {note}")
         if isinstance(record, FailedRecord):
             progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+        elif not study.analyses:  # which may read any model
+            leave_out(out, read_records(out, outline), study.keep_models)
     with locked(out / LOCK, wait=True):
+        refuse_obstacles(out, paths)
         study_status(inputs, out, outline)  # runs of other commands are of this study too
+        keep_text(out, study.name, study.text)
         progress.say("comparing")
         results = compare(out, outline)
         if study.analyses:
-            _refuse_links(out, [FOLDER, FIGURES])
             known = RunsOnDisk(out, study, tasks, results, read_records(out, outline), code)
             found = analyse(study.analyses, known, code, progress.say)
             results = results.model_copy(update={"analyses": found})
             write_results(out, results)
         present(results, out)
+        if without := leave_out(out, read_records(out, outline), study.keep_models):
+            progress.say(left_out_line(without, study.keep_models))
     return results, out
 
 
@@ -117,21 +143,15 @@ def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: 
             yield record
 
 
-def present(results: StudyResults, out: Path) -> None:
+def present(results: StudyResults, out: Path, notes: Sequence[str] = ()) -> None:
     """Write tables, figures and the report.
 
-    :raises StudyError: If their folders are links.
+    :param notes: What the report says of the folder: files that are damaged, or do not agree.
     """
-    _refuse_links(out, ["tables", "figures"])
     tables.write(results, out)
     figures = plots.figures(results, out)
     plots.write(figures, out)
-    html_page.write(results, out, figures)
-
-
-def _refuse_links(out: Path, places: Sequence[str]) -> None:
-    if problems := links_below(out, places):
-        raise StudyError(problems)
+    html_page.write(results, out, figures, notes)
 
 
 def _folder(out: Path, fresh: bool) -> Path:
@@ -154,12 +174,10 @@ def _warn(tasks: Mapping[str, TaskData], progress: Progress) -> None:
             progress.say(f"{name}: warning: {warning}")
 
 
-def _open_folder(out: Path, study: Study, needed: int) -> None:
-    """Make the study's folder, and see that what the study writes stays there and has room."""
-    _refuse_links(out, [run.path for run in runs(study)])
+def _open_folder(out: Path, study: Study, explained: Callable[[], bool], needed: int) -> None:
+    """Make the study's folder, if it may have it, and see that there is room."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "study.toml", study.text)
+        take(out, study.name, study.text, explained)
     except OSError as error:
         raise StudyError(
             [Problem(str(out), f"cannot be written to: {error.strerror}", "", "Choose another --out.")]

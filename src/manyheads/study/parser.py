@@ -106,7 +106,7 @@ class _Reader(Checker):
         if arms and baseline not in arms:
             self.problem("baseline", f'there is no arm "{baseline}"', "", among(baseline, arms))
         study = Study(path.stem, given.question, given.seeds, baseline, tasks, arms, path, self.raw, text)
-        return replace(study, analyses=self.analyses(given, study))
+        return replace(study, analyses=self.analyses(given, study), keep_models=given.keep_models)
 
     def tasks(self) -> dict[str, Task]:
         tables = self.tables("tasks", "task", "[tasks.sst2]")

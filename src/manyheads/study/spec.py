@@ -131,6 +131,7 @@ FAMILY_OF = {
 DEFAULTS = {"encoder": "pretrained", "sampling": "proportional", "weighting": "fixed", "sharing": "hard"}
 
 
+KeepModels = Literal["all", "best", "none"]
 Table = dict[str, Any]
 """A table that is checked by what it holds."""
 
@@ -156,6 +157,8 @@ class StudyTable(Settings):
     :param weighting: How the losses of a step become an update: a name and its settings.
     :param sharing: Which parameters tasks share: a name and its settings.
     :param analyses: What is read from the runs when they are done: a table for each analysis.
+    :param keep_models: Which trained models stay: all, for each arm and task the best by its headline score, or none.
+        Scores, predictions and records stay in any case.
     """
 
     question: str = ""
@@ -170,6 +173,7 @@ class StudyTable(Settings):
     weighting: Table | None = None
     sharing: Table | None = None
     analyses: Table | None = None
+    keep_models: KeepModels = "all"
 
 
 class TaskTable(Settings):
@@ -290,6 +294,7 @@ class Study:
     :param settings: The file's content, for the record.
     :param text: The file as it stands.
     :param analyses: What is read from the runs when they are finished; no part of what any of them is.
+    :param keep_models: Which models stay; no part of what a run is either.
     """
 
     name: str
@@ -302,6 +307,7 @@ class Study:
     settings: Options
     text: str
     analyses: tuple[Choice, ...] = ()
+    keep_models: KeepModels = "all"
 
     @property
     def scored(self) -> dict[str, Task]:
