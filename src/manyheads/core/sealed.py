@@ -3,23 +3,17 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
-SEAL = "sha256"
+SEAL = "seal"
 """The key; a file of before, or of another program, does not have it."""
 
 
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's content with the hash of all the rest of it."""
-    rest = json.loads(json.dumps({key: value for key, value in content.items() if key != SEAL}))
-    return {**content, SEAL: _hash(rest)}
+def seal_of(rest: Mapping[str, object]) -> str:
+    """The hash of plain values, in whatever order and type JSON gives them back."""
+    return hashlib.sha256(json.dumps(json.loads(json.dumps(rest)), sort_keys=True).encode()).hexdigest()
 
 
-def seal_broken(content: Mapping[str, Any]) -> bool:
+def seal_broken(content: Mapping[str, object]) -> bool:
     """Whether what was read from a file is not what was written; one without a hash cannot say, and is not."""
     rest = {key: value for key, value in content.items() if key != SEAL}
-    return SEAL in content and content[SEAL] != _hash(rest)
-
-
-def _hash(rest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return SEAL in content and content[SEAL] != seal_of(rest)

@@ -12,7 +12,6 @@ from pydantic import JsonValue
 
 from manyheads.core.atomic_files import write_whole
 from manyheads.core.problems import StudyError
-from manyheads.core.sealed import sealed
 from manyheads.core.values import Measure
 from manyheads.metrics.resampled import undefined
 from manyheads.results.intervals import Spread, holm, resample, spread
@@ -113,7 +112,7 @@ def compared(out: Path, study: StudyOutline, *, margin: float = MARGIN, resample
 
 def write_results(out: Path, results: StudyResults) -> None:
     """Write `results.json`, whole or not at all."""
-    content = sealed(results.model_dump(mode="json"))
+    content = results.model_dump(mode="json")
     write_whole(out / RESULTS, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 

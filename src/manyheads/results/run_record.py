@@ -24,9 +24,8 @@ from pydantic import (
 
 from manyheads.core.atomic_files import halted, write_whole
 from manyheads.core.problems import shown
-from manyheads.core.sealed import sealed
 from manyheads.metrics.resampled import KINDS
-from manyheads.results.schema import Count, Name, Number, Part, Sha256
+from manyheads.results.schema import Count, Name, Number, Part, SealedFile, Sha256
 
 FORMAT = 2
 RECORD, METRICS = "record.json", "metrics.jsonl"
@@ -205,7 +204,7 @@ class DataSummary(Part):
     hash: str | None = None
 
 
-class RunHeader(Part):
+class RunHeader(SealedFile):
     """record.json, as far as finished and failed runs have the same keys.
 
     :param format: In which the file was written; read back, older ones speak the words of this one.
@@ -268,8 +267,7 @@ def write_record(folder: Path, record: RunRecord) -> None:
     :raises HaltedError: If the disk takes no more.
     """
     try:
-        content = sealed(record.model_dump())
-        write_whole(folder / RECORD, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_whole(folder / RECORD, json.dumps(record.model_dump(), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise halted(error, error.errno or errno.EIO, folder) from error
 

@@ -5,12 +5,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from manyheads import registry
 from manyheads.analyses import Analysis
 from manyheads.core.atomic_files import halted, halting, write_whole
-from manyheads.core.sealed import SEAL, seal_broken, sealed
+from manyheads.core.sealed import SEAL, seal_broken
 from manyheads.core.version import __version__
 from manyheads.data.tokenized import source_hash
 from manyheads.results import schema
@@ -25,7 +23,7 @@ FOLDER, FIGURES, KEPT = "analyses", "figures", "finding.json"
 _OURS = tuple(Path(module.__file__ or "") for module in (analysis_inputs, analysis_sections))
 
 
-class KeptAnalysis(BaseModel):
+class KeptAnalysis(schema.SealedFile):
     """finding.json: what an analysis found, for the next command.
 
     :param key: A hash of everything that it depends on.
@@ -102,7 +100,7 @@ def _made(choice: Choice, runs: RunsOnDisk, code: Path | None) -> schema.Analysi
         digests = {path: _sha256(content) for path, content in files.items()}
         kept = KeptAnalysis(key=_key(choice, runs, code), files=digests, finding=entry)
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / KEPT, json.dumps(sealed(kept.model_dump(mode="json")), ensure_ascii=False) + "\n")
+        write_whole(folder / KEPT, kept.model_dump_json() + "\n")
     except (KeyboardInterrupt, SystemExit, BrokenPipeError):
         raise
     except BaseException as error:  # what fails in a library written in Rust is no Exception
@@ -120,7 +118,7 @@ def _key(choice: Choice, runs: RunsOnDisk, code: Path | None) -> str:
     """A hash of everything that an analysis depends on: settings, sources, results, and the record of every finished
     run, which names its data."""
     path = registry.describe("analyses", choice.name, code).path
-    ignored = {"analyses": True, "study": {"command", "settings"}}
+    ignored = {SEAL: True, "analyses": True, "study": {"command", "settings"}}
     parts = {
         "version": __version__,
         "method": resolved_method("analyses", choice, code),

@@ -48,6 +48,9 @@ from manyheads.training.model import build_model
 from manyheads.training.resume import clear
 from manyheads.training.run import LOCK, run_once, specification
 
+TOLD_APART = 5
+"""So many differences are named of a folder that is another study's."""
+
 
 def conduct(
     path: Path,
@@ -85,7 +88,10 @@ def conduct(
     def explained() -> bool:
         return holds_a_run_of(inputs, out, outline)
 
-    check_owner(out, study.name, explained)
+    try:
+        check_owner(out, study.name, explained)
+    except StudyError as error:
+        raise StudyError([*error.problems, *_told_apart(inputs, out, outline)]) from None
     status = study_status(inputs, out, outline)
     for run in status.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
@@ -130,6 +136,15 @@ def conduct(
         if without := leave_out(out, read_records(out, outline), study.keep_models):
             progress.say(left_out_line(without, study.keep_models))
     return results, out
+
+
+def _told_apart(inputs: StudyInputs, out: Path, outline: StudyOutline) -> list[Problem]:
+    """In what runs of a folder that is not this study's differ from the study's runs of the same names, in part."""
+    try:
+        study_status(inputs, out, outline)
+    except StudyError as error:
+        return error.problems[:TOLD_APART]
+    return []
 
 
 def _in_this_process(queue: RunQueue, inputs: StudyInputs, out: Path, progress: Progress) -> Iterator[RunRecord]:

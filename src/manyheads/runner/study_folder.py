@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from manyheads.core.atomic_files import links_below, write_whole
 from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.core.sealed import seal_broken, sealed
+from manyheads.core.sealed import seal_broken
 from manyheads.results.records import read_records
 from manyheads.results.run_record import METRICS, RECORD, FormatError, comparable
-from manyheads.results.schema import Part, StudyOutline
+from manyheads.results.schema import SealedFile, StudyOutline
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.training.inputs import StudyInputs
@@ -34,7 +34,7 @@ SHOWN = 5
 _OTHER = "Choose another --out; or move away what is there."
 
 
-class Mark(Part):
+class Mark(SealedFile):
     """What marks a folder as one of a study.
 
     :param study: The study's name.
@@ -111,7 +111,7 @@ def keep_text(out: Path, study: str, text: str | None) -> None:
     content = (out / STUDY).read_bytes() if text is None else text.encode()
     mark = Mark(study=study, toml=hashlib.sha256(content).hexdigest())
     if read_mark(out) != mark:
-        write_whole(out / MARK, json.dumps(sealed(mark.model_dump())) + "\n")
+        write_whole(out / MARK, mark.model_dump_json() + "\n")
     if text is not None:
         write_whole(out / STUDY, content)
 

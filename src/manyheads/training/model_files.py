@@ -5,14 +5,14 @@ import json
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from manyheads.core.atomic_files import write_whole
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.sealed import seal_broken, sealed
+from manyheads.core.sealed import seal_broken
 from manyheads.results.records import AGAIN, damage
 from manyheads.results.run_record import RECORD, FileDigest
-from manyheads.results.schema import Part, validated
+from manyheads.results.schema import SealedFile, validated
 
 FOLDER = "model"
 """In a run's folder."""
@@ -20,7 +20,7 @@ MANIFEST, CARD, LEFT_OUT = "manifest.json", "README.md", "not_kept.txt"
 _SKIP = "To open it as it is: --no-verify (in Python verify=False)."
 
 
-class ModelManifest(Part):
+class ModelManifest(SealedFile):
     """manifest.json of a model's folder: what its other files were when they were written.
 
     :param files: Name -> size and SHA-256, of all but the README, which people may change.
@@ -40,8 +40,7 @@ def digest(path: Path) -> FileDigest:
 def seal_model(folder: Path) -> dict[str, FileDigest]:
     """Write a saved model's manifest; what the record says of the folder's files, by their names in the run's."""
     files = {path.name: digest(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != CARD}
-    content = sealed(ModelManifest(files=files).model_dump())
-    write_whole(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
+    write_whole(folder / MANIFEST, ModelManifest(files=files).model_dump_json(indent=1) + "\n")
     here = {**files, **{name: digest(folder / name) for name in (MANIFEST, CARD) if (folder / name).is_file()}}
     return {f"{FOLDER}/{name}": about for name, about in here.items()}
 
@@ -96,7 +95,7 @@ def _written(folder: Path) -> dict[str, FileDigest]:
     return validated(ModelManifest, content, str(record)).files
 
 
-def _object(path: Path) -> dict | None:
+def _object(path: Path) -> dict[str, JsonValue] | None:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
