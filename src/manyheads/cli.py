@@ -37,6 +37,9 @@ Data = Annotated[
 Code = Annotated[
     Path | None, typer.Option("--code", help="A folder with methods of your own, laid out like manyheads.")
 ]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Do not compare files with the SHA-256 that were written down of them.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -69,6 +72,7 @@ def run(
     stop_within: Annotated[
         float, typer.Option("--stop-within", min=0, help="Seconds that workers have to save their runs after a signal.")
     ] = 60.0,
+    no_verify: NoVerify = False,
     as_json: Json = False,
 ) -> None:
     """Train every arm of a study, compare them, and write tables, a report and models.
@@ -94,6 +98,7 @@ def run(
                 retry_failed=retry_failed,
                 hung_after=60 * hung_after,
                 stop_within=stop_within,
+                verify=not no_verify,
             )
         if as_json:
             print(printable_json(results.model_dump(mode="json")))
@@ -138,15 +143,16 @@ def init(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")]) -> None:
-    """Write the tables, figures and report of a study's folder again."""
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")],
+    no_verify: NoVerify = False,
+) -> None:
+    """Write the tables, figures and report of a study's folder again, and say what does not agree with its runs."""
     with _problems_shown(False):
         from manyheads.report.tables import terminal
-        from manyheads.results.reader import read_results
-        from manyheads.runner.run_study import present
+        from manyheads.runner.report_study import report_study
 
-        results = read_results(folder)
-        present(results, folder)
+        results = report_study(folder, lambda line: print(line, file=sys.stderr), verify=not no_verify)
     _print_table(terminal(results))
     print(f"\nReport: {printable(folder / 'report.html')}")
 
@@ -178,13 +184,17 @@ def predict(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="JSON lines; standard input by default.")] = "-",
     task: Annotated[list[str] | None, typer.Option("--task", help="Which task; repeat it for several.")] = None,
     code: Code = None,
+    no_verify: NoVerify = False,
 ) -> None:
     """Answer JSON lines with a trained model: `text`; `text` and `text_pair`; `question` and `context`; `text` and
     `choices`; or `words`, a list. Several tasks over the same texts share one pass of the encoder."""
     with _problems_shown(False):
         from manyheads.inference import answer
+        from manyheads.training.model_files import not_recorded
 
-        for line in answer(model, task or [], file, code):
+        if not no_verify and (unknown := not_recorded(model)):
+            print(printable(f"{model}: no SHA-256 was recorded of {', '.join(unknown)}"), file=sys.stderr)
+        for line in answer(model, task or [], file, code, verify=not no_verify):
             print(printable_json(line))
 
 

@@ -20,13 +20,16 @@ MOST = 20
 """Problems shown before giving up."""
 
 
-def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = None) -> Iterator[Answer]:
+def answer(
+    model: Path, tasks: Sequence[str], file: str, code: Path | None = None, *, verify: bool = True
+) -> Iterator[Answer]:
     """One line for each line of the file: with one task its answer, with several a table of answers by task.
 
     :param file: A path, or "-" for standard input.
+    :param verify: Compare the model's files with what was written.
     :raises StudyError: If the folder holds no model, a task is not in it, or lines are not what the heads ask for.
     """
-    opened = open_model(model, code)
+    opened = open_model(model, code, verify=verify)
     _check_tasks(opened, tasks, "--task")
     with _opened(file) as stream:
         for lines in _chunks(_examples(stream, file, opened, tasks)):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from manyheads.core.printable import printable
 @contextmanager
 def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold a lock on a file, and yield whether it was free. The system's lock counts, not the file, which stays and
-    says who holds or held it.
+    says who holds or held it. A link is not followed.
 
     :param path: The file. Its folder must exist.
     :param wait: Wait until it is free, instead of going on without it.
@@ -33,6 +34,9 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 
 def _sign(file: int) -> None:
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:  # what is written would be in another file too
+        return
     about = {"process": os.getpid(), "machine": _machine(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
     os.ftruncate(file, 0)
     os.lseek(file, 0, os.SEEK_SET)

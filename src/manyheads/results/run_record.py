@@ -26,7 +26,7 @@ from manyheads.core.atomic_files import halted, write_whole
 from manyheads.core.printable import private
 from manyheads.core.problems import shown
 from manyheads.metrics.resampled import KINDS
-from manyheads.results.schema import Count, Name, Number, Part, Sha256
+from manyheads.results.schema import Count, Name, Number, Part, SealedFile, Sha256
 
 FORMAT = 3
 RECORD, METRICS = "record.json", "metrics.jsonl"
@@ -207,7 +207,7 @@ class DataSummary(Part):
     hash: str | None = None
 
 
-class RunHeader(Part):
+class RunHeader(SealedFile):
     """record.json, as far as finished and failed runs have the same keys.
 
     :param format: In which the file was written; read back, older ones speak the words of this one.

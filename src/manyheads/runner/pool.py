@@ -282,7 +282,7 @@ def _work(pipe: Connection, settings: _WorkerSettings) -> None:
     """Do runs until the pipe says None or breaks.
 
     Says ("ready", None) once, then ("progress", …), ("done", record), ("busy", None) for a run that another command
-    has, ("halted", why) if the disk takes no more, ("refused", problems) if the data is not as it was, and
+    has, ("halted", why) if the disk takes no more, ("refused", problems) if the data or a run is not as it was, and
     ("stopped", None) after a signal, when what can be saved is saved.
     """
     with suppress(EOFError, BrokenPipeError, ConnectionResetError), StopSignals(insistent=False) as stop:
@@ -315,6 +315,9 @@ def _do_runs(pipe: Connection, settings: _WorkerSettings, stop: StopSignals) -> 
             pipe.send(("busy", None) if record is None else ("done", record))
         except HaltedError as error:
             pipe.send(("halted", str(error)))
+            return
+        except StudyError as error:  # what lies in the run's folder is not this study's
+            pipe.send(("refused", error.problems))
             return
 
 

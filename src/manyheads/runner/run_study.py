@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from manyheads.core.atomic_files import links_below, room, write_whole
+from manyheads.core.atomic_files import room
 from manyheads.core.lock import locked
 from manyheads.core.printable import printable, private
 from manyheads.core.problems import Problem, StudyError
@@ -25,12 +25,21 @@ from manyheads.results.schema import (
     TaskResult,
     json_value,
 )
-from manyheads.runner.analyses import FIGURES, FOLDER, analyse
+from manyheads.runner.analyses import analyse
 from manyheads.runner.analysis_inputs import RunsOnDisk
+from manyheads.runner.kept_models import damaged_lines, leave_out, left_out_line
 from manyheads.runner.pool import HUNG, STOP_WITHIN, in_processes
 from manyheads.runner.progress import Progress
 from manyheads.runner.queue import RunQueue
 from manyheads.runner.status import study_status
+from manyheads.runner.study_folder import (
+    check_owner,
+    holds_a_run_of,
+    keep_text,
+    left_over,
+    refuse_obstacles,
+    take,
+)
 from manyheads.study.limits import check_steps
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Study
@@ -42,6 +51,9 @@ from manyheads.training.model import build_model
 from manyheads.training.resume import clear, saved_step
 from manyheads.training.run import LOCK, run_once, specification
 from manyheads.training.signals import StopSignals
+
+TOLD_APART = 5
+"""So many differences are named of a folder that is another study's."""
 
 
 def conduct(
@@ -56,6 +68,7 @@ def conduct(
     retry_failed: bool = False,
     hung_after: float = HUNG,
     stop_within: float = STOP_WITHIN,
+    verify: bool = True,
 ) -> tuple[StudyResults, Path]:
     """Run a study to its end. Several commands may do so at once; they share the work.
 
@@ -65,6 +78,8 @@ def conduct(
     :param retry_failed: Do the runs again that failed before; without, they stay failed.
     :param hung_after: Seconds without a sign of life after which a run has failed.
     :param stop_within: Seconds that workers have to save their runs after a signal.
+    :param verify: Read the files of finished runs, to see that they are as they were written; without, only whether
+        they are there, and their sizes.
     :returns: The results, and the folder they are in.
     :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then.
     :raises HaltedError: If the disk takes no more; what was done is kept.
@@ -72,7 +87,7 @@ def conduct(
     """
     with StopSignals() as stop, stop.at_once():
         limits = {"hung_after": hung_after, "stop_within": stop_within}
-        return _conduct(path, out, data, code, workers, fresh, progress, retry_failed, limits, stop)
+        return _conduct(path, out, data, code, workers, fresh, progress, retry_failed, limits, verify, stop)
 
 
 def _conduct(
@@ -85,29 +100,42 @@ def _conduct(
     progress: Progress,
     retry_failed: bool,
     limits: Mapping[str, float],
+    verify: bool,
     stop: StopSignals,
 ) -> tuple[StudyResults, Path]:
     study = read_study(path, code)
-    out = _folder(out or Path("runs") / study.name, fresh)
+    out, paths = _folder(out or Path("runs") / study.name, fresh), [run.path for run in runs(study)]
+    refuse_obstacles(out, paths)
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     check_steps(study, examples(tasks), code)
     _warn(tasks, progress)
     inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
     outline = study_outline(study, tasks)
+
+    def explained() -> bool:
+        return holds_a_run_of(inputs, out, outline)
+
+    try:
+        check_owner(out, study.name, explained)
+    except StudyError as error:
+        raise StudyError([*error.problems, *_told_apart(inputs, out, outline)]) from None
     status = study_status(inputs, out, outline)
     for run in status.finished:
         clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
     waiting = status.to_do(retry_failed)
     to_do = [one.run for one in waiting]
     needed = _check_models(inputs, to_do, workers, progress.say)
-    _open_folder(out, study, needed)
+    _open_folder(out, study, explained, needed)
     progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
-    for line in status.damaged:
+    records = read_records(out, outline)
+    for line in [*status.damaged, *damaged_lines(out, records, study.keep_models, contents=verify)]:
         progress.say(line)
     if status.untold:
         which = f"{status.untold[0]} and {len(status.untold) - 1} more" if status.untold[1:] else status.untold[0]
         progress.say(f"{which}: not recorded which weights the encoder started from, so they are not compared")
+    if left := left_over(out, paths):
+        progress.say(f"kept, though no longer in the study: {', '.join(left)}")
     if waiting:
         inputs.prepare(to_do, progress.prepare)
         progress.say(inputs.tokens.told())
@@ -124,22 +152,36 @@ def _conduct(
                     progress.say(f"{record.arm}/{record.seed}: {note}")
                 if isinstance(record, FailedRecord):
                     progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+                elif not study.analyses:  # which may read any model
+                    leave_out(out, read_records(out, outline), study.keep_models)
         stop.obey()
     except KeyboardInterrupt:
         _say_what_is_saved(queue, out, progress)
         raise
     with locked(out / LOCK, wait=True):
+        refuse_obstacles(out, paths)
         study_status(inputs, out, outline)  # runs of other commands are of this study too
+        keep_text(out, study.name, study.text)
         progress.say("comparing")
         results = compare(out, outline)
         if study.analyses:
-            _refuse_links(out, [FOLDER, FIGURES])
             known = RunsOnDisk(out, study, tasks, results, read_records(out, outline), code)
             found = analyse(study.analyses, known, code, progress.say)
             results = results.model_copy(update={"analyses": found})
             write_results(out, results)
         present(results, out)
+        if without := leave_out(out, read_records(out, outline), study.keep_models):
+            progress.say(left_out_line(without, study.keep_models))
     return results, out
+
+
+def _told_apart(inputs: StudyInputs, out: Path, outline: StudyOutline) -> list[Problem]:
+    """In what runs of a folder that is not this study's differ from the study's runs of the same names, in part."""
+    try:
+        study_status(inputs, out, outline)
+    except StudyError as error:
+        return error.problems[:TOLD_APART]
+    return []
 
 
 def _in_this_process(
@@ -179,21 +221,15 @@ def _say_what_is_saved(queue: RunQueue, out: Path, progress: Progress) -> None:
             progress.say(f"{one.run.path}: {saved}")
 
 
-def present(results: StudyResults, out: Path) -> None:
+def present(results: StudyResults, out: Path, notes: Sequence[str] = ()) -> None:
     """Write tables, figures and the report.
 
-    :raises StudyError: If their folders are links.
+    :param notes: What the report says of the folder: files that are damaged, or do not agree.
     """
-    _refuse_links(out, ["tables", "figures"])
     tables.write(results, out)
     figures = plots.figures(results, out)
     plots.write(figures, out)
-    html_page.write(results, out, figures)
-
-
-def _refuse_links(out: Path, places: Sequence[str]) -> None:
-    if problems := links_below(out, places):
-        raise StudyError(problems)
+    html_page.write(results, out, figures, notes)
 
 
 def _folder(out: Path, fresh: bool) -> Path:
@@ -216,12 +252,10 @@ def _warn(tasks: Mapping[str, TaskData], progress: Progress) -> None:
             progress.say(f"{name}: warning: {warning}")
 
 
-def _open_folder(out: Path, study: Study, needed: int) -> None:
-    """Make the study's folder, and see that what the study writes stays there and has room."""
-    _refuse_links(out, [run.path for run in runs(study)])
+def _open_folder(out: Path, study: Study, explained: Callable[[], bool], needed: int) -> None:
+    """Make the study's folder, if it may have it, and see that there is room."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "study.toml", study.text)
+        take(out, study.name, study.text, explained)
     except OSError as error:
         raise StudyError(
             [Problem(str(out), f"cannot be written to: {error.strerror}", "", "Choose another --out.")]

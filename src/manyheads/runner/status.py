@@ -3,19 +3,16 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import JsonValue
-
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
-from manyheads.results.run_record import FORMAT, FailedRecord, FormatError, RunSettings, comparable, record_hash
+from manyheads.results.run_record import FailedRecord, FormatError, record_hash
 from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.steps import Run, runs
+from manyheads.training.identity import other_run, weights_untold
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.resume import identity_of
 from manyheads.training.run import run_settings
-
-_BOTH = "Use --fresh, or another --out, to keep both; or remove this folder to train the run anew."
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> Study
         record, folder = records[run.path], out / run.path
         if record.status == FINISHED:
             status.finished.append(run)
-            before, hashes = record.result, {task: about.hash for task, about in record.result.data.items()}
+            before = record.result
         else:
             failed = isinstance(record.content, FailedRecord)
             (status.failed if failed else status.open).append(WaitingRun(run, seen[run.path]))
@@ -71,36 +68,11 @@ def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> Study
                 continue
             if before is None:
                 continue
-            hashes = before.data
-        settings, now = before.settings, run_settings(run, inputs)
-        if settings.encoder.weights is None or now.encoder.weights is None:
-            if now.encoder.weights is not None:
-                status.untold.append(run.path)
-            settings, now = _without_weights(settings), _without_weights(now)
-        problems += _differences(str(folder), comparable(settings, before.format), comparable(now, FORMAT))
-        for task in run.tasks:
-            if hashes.get(task) != inputs.tasks[task].hash:
-                problems.append(Problem(str(folder), f"the data of {task} has changed since this run", "", _BOTH))
+        now = run_settings(run, inputs)
+        if weights_untold(before.settings, now):
+            status.untold.append(run.path)
+        hashes = {task: inputs.tasks[task].hash for task in run.tasks}
+        problems += other_run(folder, before, now, hashes)
     if problems:
         raise StudyError(problems)
     return status
-
-
-def _without_weights(settings: RunSettings) -> RunSettings:
-    return settings.model_copy(update={"encoder": settings.encoder.model_copy(update={"weights": None})})
-
-
-def _differences(where: str, before: JsonValue, now: JsonValue, key: str = "") -> list[Problem]:
-    """Field by field, what a run was trained with that is not what the study says now."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        return [
-            problem
-            for name in dict.fromkeys([*before, *now])
-            for problem in _differences(where, before.get(name), now.get(name), f"{key}.{name}" if key else name)
-        ]
-    if before == now:
-        return []
-    if key == "encoder.weights":
-        what, found = "the weights that the encoder starts from have changed since this run", f"SHA-256 {shown(now)}"
-        return [Problem(where, what, f"{found}, before {shown(before)}", _BOTH)]
-    return [Problem(where, f"was trained with {key} = {shown(before)}", f"{shown(now)} in the study", _BOTH)]

@@ -118,6 +118,7 @@ class _Reader(Checker):
             self.raw,
             text,
             longest_text=given.longest_text,
+            keep_models=given.keep_models,
         )
         return replace(study, analyses=self.analyses(given, study))
 

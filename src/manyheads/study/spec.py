@@ -148,6 +148,7 @@ FAMILY_OF = {
 DEFAULTS = {"encoder": "pretrained", "sampling": "proportional", "weighting": "fixed", "sharing": "hard"}
 
 
+KeepModels = Literal["all", "best", "none"]
 Table = dict[str, Any]
 """A table that is checked by what it holds."""
 
@@ -175,6 +176,8 @@ class StudyTable(Settings):
     :param weighting: How the losses of a step become an update: a name and its settings.
     :param sharing: Which parameters tasks share: a name and its settings.
     :param analyses: What is read from the runs when they are done: a table for each analysis.
+    :param keep_models: Which trained models stay: all, for each arm and task the best by its headline score, or none.
+        Scores, predictions and records stay in any case.
     """
 
     question: str = ""
@@ -190,6 +193,7 @@ class StudyTable(Settings):
     weighting: Table | None = None
     sharing: Table | None = None
     analyses: Table | None = None
+    keep_models: KeepModels = "all"
 
 
 class TaskTable(Settings):
@@ -320,6 +324,7 @@ class Study:
     :param text: The file as it stands.
     :param analyses: What is read from the runs when they are finished; no part of what any of them is.
     :param longest_text: Characters of the longest text that is read.
+    :param keep_models: Which models stay; no part of what a run is either.
     """
 
     name: str
@@ -333,6 +338,7 @@ class Study:
     text: str
     analyses: tuple[Choice, ...] = ()
     longest_text: int = LONGEST_TEXT
+    keep_models: KeepModels = "all"
 
     @property
     def scored(self) -> dict[str, Task]:

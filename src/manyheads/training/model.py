@@ -27,6 +27,7 @@ from manyheads.core.values import Places, Tokenizer, derived_seed
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
+from manyheads.training.model_files import check_model, refuse_left_out
 
 Specification = Mapping[str, Any]
 """A model as plain values: encoder, sharing and tasks, each method with its settings. Saved with the weights."""
@@ -201,12 +202,16 @@ def build_model(
     return MultiTaskModel(sharing, heads, specification, code)
 
 
-def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
+def open_model(folder: Path, code: Path | None = None, *, verify: bool = True) -> MultiTaskModel:
     """A saved model, ready to answer.
 
-    :raises StudyError: If the folder holds no model of ours.
+    :param verify: Compare its files with the SHA-256 that were written down of them.
+    :raises StudyError: If the folder holds no model of ours, or it is not as it was written.
     """
+    refuse_left_out(folder)
     try:
+        if verify:
+            check_model(folder)
         specification = _saved_specification(folder, code)
         model = build_model(specification, Places(folder), seed=0, code=code, saved=folder)
         state = load_file(folder / HEADS)

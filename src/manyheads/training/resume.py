@@ -13,11 +13,13 @@ import torch
 from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn, optim
 
+from manyheads.core.atomic_files import write_whole
 from manyheads.results.run_record import METRICS, Identity, StepRecord, known_format
 from manyheads.results.schema import Part
 from manyheads.study.spec import CheckpointInterval
 from manyheads.training import checkpoint
 from manyheads.training.checkpoint import Checkpoint
+from manyheads.training.identity import OtherRunError, other_run
 
 FOLDER = "checkpoint"
 
@@ -42,7 +44,7 @@ class RunState(Part):
     :param seconds: That the run was trained before it was written.
     """
 
-    identity: Identity
+    identity: Identity | None = None
     seconds: float
     optimizer: OptimizerState
     random: RandomState
@@ -67,17 +69,25 @@ class Resume:
         """Put everything where the newest whole checkpoint has it, and return the steps that were done; none without.
 
         What a person should know is in `notes`: damaged checkpoints, another machine.
+
+        :raises OtherRunError: If the checkpoint is of other settings or other data. Nothing is changed then.
         """
         found = checkpoint.newest(self.folder, self.notes.append)
         records = [StepRecord.read(line) for line in found.log.splitlines()] if found else []
-        self.metrics.write_text("".join(record.line() for record in records), "utf-8")
         if found is None:
+            write_whole(self.metrics, "")
             return []
         state = RunState.model_validate(found.values)
+        if state.identity is None:
+            self.notes.append("its checkpoint does not say what it was trained with; it was taken for this run's")
+        elif problems := other_run(self.folder.parent, state.identity, self.identity.settings, self.identity.data):
+            raise OtherRunError(problems)
         _restore(found.tensors, state, model, weighting, optimizer)
+        write_whole(self.metrics, "".join(record.line() for record in records))
         self.spent, self._saved = state.seconds, found.step
         before, now = (
-            {"version": one.version, **one.fingerprint.model_dump()} for one in (state.identity, self.identity)
+            {"version": one.version, **one.fingerprint.model_dump()}
+            for one in (state.identity or self.identity, self.identity)
         )
         if changed := [name for name in {**now, **before} if now.get(name) != before.get(name)]:
             self.notes.append(f"went on under another {', '.join(changed)}: the bits may differ from one run in one go")

@@ -1,6 +1,7 @@
 """One run from top to bottom: settings, data, model, training, scores, record. A study is many of them."""
 
 import json
+import shutil
 import time
 import traceback
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manyheads import registry
-from manyheads.core.atomic_files import halted, halting
+from manyheads.core.atomic_files import halted, halting, refuse_links
 from manyheads.core.encoder_info import unread
 from manyheads.core.lock import locked
 from manyheads.core.printable import printable, private, private_traceback
@@ -20,6 +21,7 @@ from manyheads.core.values import Answer
 from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
 from manyheads.results.run_record import (
+    METRICS,
     DataSummary,
     FailedRecord,
     FinishedRecord,
@@ -45,13 +47,15 @@ from manyheads.training.device import (
     peak_memory,
     precision,
 )
+from manyheads.training.identity import OtherRunError, other_run
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import NotFiniteError, train
 from manyheads.training.model import MultiTaskModel, Specification, build_model
+from manyheads.training.model_files import FOLDER, digest, seal_model
 from manyheads.training.optimizer import optimizer_for
 from manyheads.training.prediction import predict, scores
 from manyheads.training.resume import Resume, clear
-from manyheads.training.run_files import digest, write_card, write_predictions
+from manyheads.training.run_files import write_card, write_predictions
 from manyheads.training.signals import StopSignals
 
 LOCK = "lock"
@@ -70,14 +74,15 @@ def run_once(run: Run, inputs: StudyInputs, out: Path, progress: Progress, *, se
     :param seen: The `record_hash` of the run's folder when it was decided to do it.
     :returns: None while somebody else is doing it.
     :raises HaltedError: If the disk takes no more, which no other run would escape.
+    :raises StudyError: If the folder holds a checkpoint or a record of another version of the study, or a link. It
+        stays as it is.
     """
-    folder = out / run.path
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _opened(run, out)
     with locked(folder / LOCK) as free:
         if not free:
             return None
         if record_hash(folder) != seen:
-            return read_record(folder)
+            return _done_by_another(run, inputs, folder)
         record = _record(run, inputs, folder, progress)
         write_record(folder, record)
         if isinstance(record, FinishedRecord):
@@ -87,14 +92,32 @@ def run_once(run: Run, inputs: StudyInputs, out: Path, progress: Progress, *, se
 
 def record_lost(run: Run, inputs: StudyInputs, out: Path, reason: str, *, seen: str) -> FailedRecord | None:
     """Leave the record of a run whose process ended without a word; None if somebody else has done it, or is at it."""
-    folder = out / run.path
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _opened(run, out)
     with locked(folder / LOCK) as free:
         if not free or record_hash(folder) != seen:
             return None
         record = FailedRecord(**_header(run, identity_now(run, inputs)), reason=_shareable(reason, folder))
         write_record(folder, record)
         return record
+
+
+def _opened(run: Run, out: Path) -> Path:
+    """The folder of a run, which is made if it is not there.
+
+    :raises StudyError: If something in it is a link, or it is one.
+    """
+    refuse_links(out, [run.path])
+    folder = out / run.path
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _done_by_another(run: Run, inputs: StudyInputs, folder: Path) -> RunRecord:
+    """The record of a run that another command has done since, if it is of the same study."""
+    record, now = read_record(folder), identity_now(run, inputs)
+    if problems := other_run(folder, record, now.settings, now.data):
+        raise OtherRunError(problems)
+    return record
 
 
 def identity_now(run: Run, inputs: StudyInputs) -> Identity:
@@ -122,7 +145,7 @@ def _record(run: Run, inputs: StudyInputs, folder: Path, progress: Progress) -> 
     try:
         result = _RunInProgress(run, inputs, folder, settings, resume, partial(progress, run)).result()
         return FinishedRecord(**header, notes=[_shareable(note, folder) for note in resume.notes], **result)
-    except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # with a broken pipe nobody is left to tell
+    except (KeyboardInterrupt, SystemExit, BrokenPipeError, OtherRunError):  # with a broken pipe nobody is left to tell
         raise
     except BaseException as error:  # what fails in a library written in Rust is no Exception
         if number := halting(error):
@@ -204,10 +227,10 @@ class _RunInProgress:
             result = self._scored(model, alive)
         model.widen()
         seconds["scoring"] = time.perf_counter() - began
-        model.save(self.folder / "model")
-        write_card(self.folder / "model", run, result["scores"])
-        weights = sorted((self.folder / "model").glob("*.safetensors"))
-        result["files"] |= {f"model/{path.name}": digest(path) for path in weights}
+        shutil.rmtree(self.folder / FOLDER, ignore_errors=True)  # of the same run, damaged since or not finished
+        model.save(self.folder / FOLDER)
+        write_card(self.folder / FOLDER, run, result["scores"])
+        result["files"] |= seal_model(self.folder / FOLDER) | {METRICS: digest(self.resume.metrics)}
         return result | {"cost": self._cost(records, layout, model, seconds)}
 
     def train(
