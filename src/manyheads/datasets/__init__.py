@@ -19,6 +19,9 @@ class Dataset(ABC):
     reported: ClassVar[str] = VALIDATION
     """The split whose scores are reported unless the study says otherwise."""
 
+    positive_is_last: ClassVar[bool] = False
+    """True if f1 and auc are about the last label by the data set's own convention, so that nobody need be told."""
+
     def __init__(self, places: Places) -> None:
         self.places = places
 

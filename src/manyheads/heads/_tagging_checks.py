@@ -60,6 +60,16 @@ def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Option
     return [window_lengths(size, special, settings) for size in sizes]
 
 
+def cuts(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[tuple[int, int]]:
+    """How many pieces each example has, and how many of them are cut off: of words longer than `max_word`."""
+    pieces = pieces_of([f" {word}" for one in examples for word in one["words"]], counter)
+    found = []
+    for one in examples:
+        sizes = [pieces[f" {word}"] for word in one["words"]]
+        found.append((sum(sizes), sum(max(0, size - settings["max_word"]) for size in sizes)))
+    return found
+
+
 def _rows(table: Table, *columns: str) -> Iterator[tuple[Any, ...]]:
     """Each row's number and its values."""
     for start in range(0, len(table.rows), BLOCK):

@@ -27,7 +27,7 @@ from manyheads.core.problems import shown
 from manyheads.metrics.resampled import KINDS
 from manyheads.results.schema import Count, Name, Number, Part, Sha256
 
-FORMAT = 2
+FORMAT = 3
 RECORD, METRICS = "record.json", "metrics.jsonl"
 
 COST_IN_FORMAT_1 = {
@@ -36,7 +36,14 @@ COST_IN_FORMAT_1 = {
     "ceiling": "peak_flops_per_second",
 }
 DATA_IN_FORMAT_1 = {"clipped": "truncated", "ceiling": "answerable"}
-ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {}
+_OF_TEXTS: dict[str, JsonValue] = {"overflow": "truncate", "stride": None, "window_pooling": "mean"}
+ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {
+    **{
+        f"tasks.*.head={head}.settings.{key}": (3, before)
+        for head, own in {"classification": {"positive": ""}, "regression": {"center": 0.0, "spread": 1.0}}.items()
+        for key, before in {**_OF_TEXTS, **own}.items()
+    }
+}
 """Each setting that format 1 did not have: the format that brought it, and the value that says what runs did before.
 
 A part of the key is a key of `RunSettings`, `*` for every task, or `head=span` for a head of that name:
@@ -188,7 +195,9 @@ class DataSummary(Part):
     :param train: How many examples; `reported` likewise.
     :param dropped: Reason -> how many rows were left out.
     :param truncated: Word pieces that were cut off, in both splits.
-    :param encoding: Split -> `truncated`, the share of `unknown` word pieces, and what the head counts.
+    :param positive: The class that f1 and auc are about; format 2 does not say it, and then it is the last of two.
+    :param encoding: Split -> word pieces `truncated`, of how many examples (`examples_cut`), the `pieces` left, the share
+        of `unknown` ones among them, and what the head counts.
     """
 
     dataset: str | None = None
@@ -197,6 +206,7 @@ class DataSummary(Part):
     reported: Count | None = None
     split: str | None = None
     labels: list[str] | None = None
+    positive: str | None = None
     dropped: dict[str, Count] = Field({})
     truncated: Count = 0
     warnings: list[str] = Field([])

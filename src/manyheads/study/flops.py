@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.encoder_info import EncoderInfo, PieceCounter, not_by_layer, one_state, too_long, unread
+from manyheads.core.encoder_info import EncoderInfo, PieceCounter, cut_off, not_by_layer, one_state, too_long, unread
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import TRAIN, Example, Places, Table, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
@@ -56,29 +56,46 @@ def works(
 def unreadable(
     study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None
 ) -> dict[str, list[Problem]]:
-    """For each task a warning where an encoder of its arms has no pieces for most of a sample of its texts."""
+    """For each task warnings where an encoder of its arms has no pieces for most of a sample of its texts, or where the
+    head cuts off more than a little of it."""
     found: dict[str, list[Problem]] = {task: [] for task in tasks}
     for arm in study.arms.values():
         settings = registry.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
         info = registry.checks("encoders", arm.encoder.name, code).info(study.places(data), settings)
         counter = info.counter if info else None  # an encoder without a companion tells when it is built
         for task in arm.tasks:
-            warnings = _unknown(tasks[task], counter, code) if counter else []
+            warnings = [*_unknown(tasks[task], counter, code), *_cut(tasks[task], counter, code)] if counter else []
             found[task] += [warning for warning in warnings if warning not in found[task]]
     return found
 
 
 def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
     """A warning for each split of which more than half of the word pieces are unknown."""
-    splits = {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
     gold = registry.constant("heads", task.task.head.name, "gold", code)
     warnings = []
-    for split, table in splits.items():
+    for split, table in _splits(task).items():
         names = [name for name in table.rows.column_names if name not in ("id", "cluster", *gold)]
         values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
         share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
         warnings += unread(share, f"tasks.{task.task.name} ({split})")
     return warnings
+
+
+def _cut(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
+    """A warning for each split of whose sample the head cuts off more than a little."""
+    choice, warnings = task.task.head, []
+    settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
+    setting, checks = registry.constant("heads", choice.name, "cut_by", code), registry.checks("heads", choice.name, code)
+    for split, table in _splits(task).items():
+        cuts = checks.cuts(_sample(table), counter, settings)
+        where, overflow = f"tasks.{task.task.name} ({split})", settings.get("overflow", "")
+        warnings += cut_off(setting, settings.get(setting, 0), cuts, where, overflow=overflow)
+    return warnings
+
+
+def _splits(task: TaskData) -> dict[str, Table]:
+    """What is trained on, and what is reported if anything is."""
+    return {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
 
 
 def _texts(value: Any) -> list[str]:

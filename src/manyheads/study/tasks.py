@@ -17,6 +17,7 @@ from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Example, Tabl
 from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits
 from manyheads.results.run_record import DataSummary
+from manyheads.study.settled import settled
 from manyheads.study.spec import UNSCORED, Study, Task
 
 BLOCK = 10_000
@@ -104,7 +105,8 @@ def read_tasks(study: Study, data: Path | None, code: Path | None = None) -> dic
     listening = _needs_scores(study, code)
     for task in study.tasks.values():
         try:
-            tasks[task.name] = _read(task, study, data, code, listening)
+            given = _read(task, study, data, code, listening)
+            tasks[task.name] = replace(given, **settled(task, given.train, code))
         except StudyError as error:
             problems += [replace(problem, where=_within(task.name, problem.where)) for problem in error.problems]
     if problems:
