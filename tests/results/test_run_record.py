@@ -87,8 +87,8 @@ def test_what_is_written_is_read(tmp_path):
 
 def test_a_later_format_is_refused_by_its_name(folder):
     path = folder / "joint/1/record.json"
-    path.write_text(json.dumps({**FORMAT_1, "format": 3}))
-    with pytest.raises(StudyError, match=r"was written in format 3; this version reads 1 to 2\. Use the version"):
+    path.write_text(json.dumps({**FORMAT_1, "format": 4}))
+    with pytest.raises(StudyError, match=r"was written in format 4; this version reads 1 to 3\. Use the version"):
         read_records(folder, OUTLINE)
     for unknown in (0, True, "2", None):
         with pytest.raises(FormatError, match="was written in format"):
@@ -130,13 +130,13 @@ def test_a_step_of_format_1_is_read_and_written_in_this_one():
 
 
 def test_a_setting_that_came_later_has_the_value_as_before(monkeypatch):
-    monkeypatch.setattr(run_record, "FORMAT", 3)
+    monkeypatch.setattr(run_record, "FORMAT", 4)
     added = {"training.average": 0.0, "tasks.*.head=span.settings.most": 30, "tasks.*.head=tagging.settings.other": 1}
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {key: (3, value) for key, value in added.items()})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {key: (4, value) for key, value in added.items()})
     settings = run_settings("food", "asked")
-    found = comparable(settings, 2)
+    found = comparable(settings, 3)
     assert found["training"] == {"learning_rate": 0.001, "optimizer": {"name": "adamw"}, "average": 0.0}
     heads = [task["head"]["settings"] for task in found["tasks"].values()]
     assert heads == [{"max_length": 96, "most": 30}] * 2
     # A run of the format that has the setting says it itself.
-    assert comparable(settings, 3) == settings.model_dump()
+    assert comparable(settings, 4) == settings.model_dump()

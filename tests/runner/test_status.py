@@ -84,18 +84,18 @@ def test_what_is_not_as_it_was_is_refused_by_its_name(folder, write):
 
 @pytest.mark.parametrize("write", ["finished", "stopped"])
 def test_a_later_format_is_refused_by_its_name(folder, write):
-    getattr(folder, write)(format=3)
-    assert "was written in format 3; this version reads 1 to 2. Use the version that wrote it" in folder.refused()
+    getattr(folder, write)(format=4)
+    assert "was written in format 4; this version reads 1 to 3. Use the version that wrote it" in folder.refused()
 
 
 @pytest.mark.parametrize("write", ["finished", "stopped"])
 def test_a_setting_that_earlier_versions_did_not_have_is_as_before_or_refused(folder, monkeypatch, write):
-    """As if `clip` had come with format 3; format 1 then clipped as this study does, or did not clip."""
-    monkeypatch.setattr(run_record, "FORMAT", 3)
+    """As if `clip` had come with format 4; format 1 then clipped as this study does, or did not clip."""
+    monkeypatch.setattr(run_record, "FORMAT", 4)
     now = folder.before["settings"]["training"].pop("clip")
     getattr(folder, write)()
     assert "was trained with training.clip = None. Found 1.0 in the study" in folder.refused()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {"training.clip": (3, now)})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (4, now)})
     folder.status()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {"training.clip": (3, 0.0)})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (4, 0.0)})
     assert "was trained with training.clip = 0.0. Found 1.0 in the study" in folder.refused()

@@ -70,8 +70,9 @@ def cut_off(setting: str, length: int, cuts: Iterable[tuple[int, int]], where: s
     :param overflow: What the head does with longer texts; "" if it has no choice.
     """
     found = list(cuts)
-    pieces, lost, some = sum(all_ for all_, _ in found), sum(cut for _, cut in found), sum(cut > 0 for _, cut in found)
-    return cut_shares(setting, length, (lost, pieces), (some, len(found)), where, overflow=overflow, sampled="sampled ")
+    pieces = (sum(cut for _, cut in found), sum(count for count, _ in found))
+    examples = (sum(cut > 0 for _, cut in found), len(found))
+    return cut_shares(setting, length, pieces, examples, where, overflow=overflow, sampled="sampled ")
 
 
 def cut_shares(
@@ -89,8 +90,10 @@ def cut_shares(
     if max(share, of_examples) <= 0.05:
         return []
     shown = f"{share:.0%}".replace("%", " %") if share >= 0.005 else "less than 1 %"
-    what = f"{setting} = {length} cuts {shown} of the word pieces ({examples[0]:,} of {examples[1]:,} {sampled}examples)"
-    others = {"truncate": 'overflow = "windows" (all of it is read) or "head_tail"', "head_tail": 'overflow = "windows"'}
+    some = f"{examples[0]:,} of {examples[1]:,} {sampled}examples"
+    what = f"{setting} = {length} cuts {shown} of the word pieces ({some})"
+    all_read = 'overflow = "windows", which reads all of it'
+    others = {"truncate": f'{all_read}, or "head_tail"', "head_tail": all_read}
     choice = f", or {others[overflow]}" if overflow in others else ""
     return [Problem(where, what, "", f"Set a longer {setting} of the head{choice}.")]
 

@@ -100,8 +100,13 @@ class TokenizedSplits:
 def encoding_counts(head: Head, examples: Examples, tokenizer: Tokenizer) -> dict[str, JsonValue]:
     """How many word pieces were cut off, of how many examples, how many are left, what share of those is the unknown
     one, and what the head counts."""
-    cut = {"truncated": truncated(examples), "examples_cut": examples_cut(examples), "pieces": pieces(examples, tokenizer)}
-    return {**cut, "unknown": unknown_share(examples, tokenizer), **head.counts(examples)}
+    return {
+        "truncated": truncated(examples),
+        "examples_cut": examples_cut(examples),
+        "pieces": pieces(examples, tokenizer),
+        "unknown": unknown_share(examples, tokenizer),
+        **head.counts(examples),
+    }
 
 
 def _key(split: Split, tokenizer: Tokenizer) -> str:

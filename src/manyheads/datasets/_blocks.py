@@ -204,7 +204,7 @@ def _objects(file: Iterator[str]) -> Iterator[tuple[int, Example]]:
         if SURROGATE.search(text):
             raise Odd
         value, end = DECODER.raw_decode(text)
-        if end < len(text) or not isinstance(value, dict):
+        if end < len(text) or not isinstance(value, dict) or is_squad(value):
             raise Odd
         yield number, value
 

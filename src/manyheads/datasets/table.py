@@ -12,6 +12,7 @@ from manyheads.datasets._checks import Problems
 from manyheads.datasets._files import FORMATS, Records, dataset_records, path_problem, read_records
 from manyheads.datasets._hub import load
 from manyheads.datasets._rows import COLUMNS, Layout, Rows
+from manyheads.datasets._shapes import refuse_shapes
 
 
 class OwnTable(Dataset):
@@ -114,6 +115,7 @@ class OwnTable(Dataset):
         if source is None:
             return None
         where, records = source
+        refuse_shapes(records, where, self.layout.columns, problems)
         table = Rows(records, where, split, self.layout, known, problems).table()
         if broken is not None:
             raise broken

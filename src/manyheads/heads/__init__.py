@@ -21,7 +21,7 @@ the head's settings, those left at their defaults too:
 - `problems(table, settings, where)`: as `Head.problems`, which calls it;
 - `lengths(examples, counter, settings)`: for each example the lengths of the sequences that `encode` would make of it,
   counted with a `encoder_info.PieceCounter`;
-- `cuts(examples, counter, settings)`: for each example how many word pieces it has, and how many `encode` would cut off;
+- `cuts(examples, counter, settings)`: for each example how many word pieces it has, and how many `encode` cuts off;
 - `settled(settings, train)`: values for settings that are left to the training data;
 - `remarks(train, settings, where)`: warnings about the training data, where its dataset has no convention of its own;
 - `notes(labels, settings)`: what the plan says of the head, as sentences;
@@ -68,6 +68,8 @@ class Head(nn.Module):
     """The longest sequence this head encodes, special tokens included."""
     cut_by: ClassVar[str] = "max_length"
     """The setting that says how much of an example is read."""
+    from_data: ClassVar[tuple[str, ...]] = ()
+    """The settings that the training data settle where the study does not; see `settled` of a companion."""
     positive: str | None = None
     """The class that f1 and auc are about, of a head that has such a class."""
     per_token: bool = False

@@ -48,8 +48,8 @@ def remarks(train: Table, settings: Options, where: str) -> list[Problem]:
     count, other = labels.count(positive), next(name for name in train.labels if name != positive)
     if 2 * count <= len(labels):
         return []
-    what = f"{settings['metric']} is about the class {shown(positive)}, which is the commoner one, for no other is named"
-    remedy = f"If {shown(other)} is what is looked for, set positive = {json.dumps(other, ensure_ascii=False)} of the head."
+    what = f"{settings['metric']} is about the class {shown(positive)}, the commoner one, because none is declared"
+    remedy = f"If {shown(other)} is looked for, set positive = {json.dumps(other, ensure_ascii=False)} of the head."
     return [Problem(where, what, f"{count:,} of {len(labels):,} rows of train", remedy)]
 
 

@@ -10,7 +10,7 @@ from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.text_checks import BLOCK, first, pieces_of, record, window_lengths
 from manyheads.core.values import Example, Measure, Options, Table
-from manyheads.metrics.conlleval import are_chunk_tags, counts, misspelt
+from manyheads.metrics.conlleval import are_chunk_tags, counts, misspelt, other_scheme
 from manyheads.metrics.score_files import Scores, read_labels, scored, stop
 
 
@@ -27,6 +27,12 @@ def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
         others = [name for name in names if not are_chunk_tags([name, "B"])]
         found = shown((list(guesses) or others)[:5])
         return f"tagging: metric f1 scores chunks, whose tags are O or begin with B- or I-. Found {found}. {remedy}"
+    if not settings["metric"] and not are_chunk_tags(names) and (other_scheme(names) or misspelt(names)):
+        what = "the tags look like chunks, but are none as O, B-X, I-X, E-X, S-X have them"
+        remedy = (
+            'Write them so (dataset conll reads BILOU and BMES with `scheme`), or set metric = "accuracy" of the head.'
+        )
+        return f"tagging: {what}. Found {shown(names[:8])}. {remedy}"
     return stride_problem(settings, settings["max_length"])
 
 

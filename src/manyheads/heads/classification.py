@@ -73,10 +73,10 @@ class Classification(PooledHead):
         return problems(table, {}, where)
 
     def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
-        found = encode_texts(examples, tokenizer, self.texts)
+        targets = [() if one.get("label") is None else (self.index[one["label"]],) for one in examples]
         return [
-            Encoded(inputs, () if example.get("label") is None else (self.index[example["label"]],), truncated=truncated)
-            for example, (inputs, truncated) in zip(examples, found, strict=True)
+            Encoded(inputs, target, truncated=truncated)
+            for target, (inputs, truncated) in zip(targets, encode_texts(examples, tokenizer, self.texts), strict=True)
         ]
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:

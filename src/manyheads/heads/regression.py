@@ -24,11 +24,11 @@ from manyheads.metrics.resampled import ranks
 class Regression(PooledHead):
     """y = w dropout(h) + b, where h is the top state of [CLS]; the loss is the squared error, mean over examples.
 
-    The loss is on (y - low) / (high - low) with a declared range, and else on (y - center) / spread, by default with the
-    mean and the standard deviation of the training labels. So its size does not depend on the unit, and the task does
-    not drown the others in a sum of losses; answers are given in the label's own unit. An answer may lie outside the
-    range: clipping it would make ties where the model sees a difference. `center = 0, spread = 1` takes labels as they
-    are.
+    The loss is on (y - low) / (high - low) with a declared range, and else on (y - center) / spread, by default with
+    the mean and the standard deviation of the training labels. So its size does not depend on the unit, and the task
+    does not drown the others in a sum of losses; answers are given in the label's own unit. An answer may lie outside
+    the range: clipping it would make ties where the model sees a difference. `center = 0, spread = 1` takes labels as
+    they are.
 
     Metrics: pearson, spearman, and negative_mse, the squared error with its sign turned so that higher is better.
 
@@ -49,6 +49,7 @@ class Regression(PooledHead):
 
     columns = ("text", "label")
     optional = ("text_pair",)
+    from_data = ("center", "spread")
 
     def __init__(
         self,

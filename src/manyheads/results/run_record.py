@@ -196,8 +196,8 @@ class DataSummary(Part):
     :param dropped: Reason -> how many rows were left out.
     :param truncated: Word pieces that were cut off, in both splits.
     :param positive: The class that f1 and auc are about; format 2 does not say it, and then it is the last of two.
-    :param encoding: Split -> word pieces `truncated`, of how many examples (`examples_cut`), the `pieces` left, the share
-        of `unknown` ones among them, and what the head counts.
+    :param encoding: Split -> word pieces `truncated`, of how many examples (`examples_cut`), the `pieces` left, the
+        share of `unknown` ones among them, and what the head counts.
     """
 
     dataset: str | None = None

@@ -28,7 +28,7 @@ from manyheads.runner.analysis_inputs import RunsOnDisk
 from manyheads.runner.pool import HUNG, in_processes
 from manyheads.runner.progress import Progress
 from manyheads.runner.queue import RunQueue
-from manyheads.runner.status import study_status
+from manyheads.runner.status import as_before, study_status
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Study
 from manyheads.study.steps import Run, runs
@@ -63,6 +63,7 @@ def conduct(
     """
     study = read_study(path, code)
     out = _folder(out or Path("runs") / study.name, fresh)
+    study = as_before(study, out, code, progress.say)
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     _warn(tasks, progress)

@@ -84,8 +84,11 @@ def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[P
 def _cut(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
     """A warning for each split of whose sample the head cuts off more than a little."""
     choice, warnings = task.task.head, []
+    checks, setting = (
+        registry.checks("heads", choice.name, code),
+        registry.constant("heads", choice.name, "cut_by", code),
+    )
     settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
-    setting, checks = registry.constant("heads", choice.name, "cut_by", code), registry.checks("heads", choice.name, code)
     for split, table in _splits(task).items():
         cuts = checks.cuts(_sample(table), counter, settings)
         where, overflow = f"tasks.{task.task.name} ({split})", settings.get("overflow", "")

@@ -1,4 +1,4 @@
-"""What a task's head is told by its training data: settings that the study leaves to the data, and what is odd there."""
+"""What a head takes from its training data: settings that the study leaves to the data, and what is odd there."""
 
 from dataclasses import replace
 from pathlib import Path
