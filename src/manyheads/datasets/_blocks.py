@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from manyheads.core.values import Example
-from manyheads.datasets._json import DECODER, SURROGATE
+from manyheads.datasets._json import DECODER, SURROGATE, is_squad
 
 ROWS = 10_000
 """Rows of a block."""

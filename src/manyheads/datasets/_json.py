@@ -12,6 +12,8 @@ from manyheads.datasets._checks import Problems
 SPACE = re.compile(r"[ \t\n\r]*")
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
+COLUMNS = {"text", "label", "question", "context"}
+"""What a row has, one of them at least."""
 ONE_PER_LINE = "Write one object per line, or one array of objects."
 
 
@@ -68,7 +70,7 @@ def _refuse_columns(row: Example, where: str, problems: Problems) -> None:
         what = "the file is one object of lists, such as one for each split"
     elif lists and len(keys) > 1:
         what = "the file is one object with a list for each column"
-    elif inner := [key for key, value in row.items() if _of_objects(value) and len(value) > 1]:
+    elif inner := [] if COLUMNS.intersection(keys) else [key for key in keys if _of_objects(row[key])]:
         what = f"the file is one object, and its rows seem to stand in it under {shown(inner[0])}"
     else:
         return
