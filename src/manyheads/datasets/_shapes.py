@@ -7,6 +7,7 @@ from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._files import Records
 
+CONLL = 'set dataset = { name = "conll", train = "FILE" }.'
 ROWS = 50
 """So many rows say what a column holds."""
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "chunk_tags", "labels")
@@ -62,7 +63,7 @@ def _tagged_words(first: _First) -> Shape | None:
     tags = next((name for name in same if [len(value) for value in first.values(name)] == sizes), "")
     if not tags:
         return None
-    remedy = 'Write a word and its tag in each line, a blank line after each sentence, and set dataset = "conll".'
+    remedy = f"Write a word and its tag in each line, a blank line after each sentence, and {CONLL}"
     return f'rows are tagged sentences: "{words}" and "{tags}" hold a list each', first.values(words)[0], remedy
 
 
@@ -79,10 +80,8 @@ def _entities(first: _First) -> Shape | None:
             if first.theirs("label") not in ("", name):
                 continue  # another column is read
             what = f'"{name}" holds entities with the characters where they begin and end, which no dataset reads'
-            remedy = (
-                "Write a word and its tag (B-PER, I-PER, O) in each line, a blank line after each sentence, and set "
-            )
-            return what, values[0], f'{remedy}dataset = "conll". spaCy\'s offsets_to_biluo_tags makes the tags.'
+            remedy = "Write a word and its tag (B-PER, I-PER, O) in each line, a blank line after each sentence, and"
+            return what, values[0], f"{remedy} {CONLL} spaCy's offsets_to_biluo_tags makes the tags."
     return None
 
 
