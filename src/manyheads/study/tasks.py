@@ -106,7 +106,8 @@ def read_tasks(study: Study, data: Path | None, code: Path | None = None) -> dic
     for task in study.tasks.values():
         try:
             given = _read(task, study, data, code, listening)
-            tasks[task.name] = replace(given, **settled(task, given.train, code))
+            task, train = settled(task, given.train, code)
+            tasks[task.name] = replace(given, task=task, train=train)
         except StudyError as error:
             problems += [replace(problem, where=_within(task.name, problem.where)) for problem in error.problems]
     if problems:
