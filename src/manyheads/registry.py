@@ -28,7 +28,7 @@ import annotated_types
 from manyheads.core import settings
 from manyheads.core.encoder_info import EncoderInfo
 from manyheads.core.problems import Problem, StudyError, among
-from manyheads.core.values import Options, Places
+from manyheads.core.values import Options, Places, Table
 
 FAMILIES = ("datasets", "encoders", "heads", "sampling", "sharing", "weighting", "penalties", "analyses")
 HERE = Path(__file__).parent
@@ -117,7 +117,10 @@ class Entry:
         return {**defaults, **settings}
 
 
-CHECKED = ("problems", "unfit", "lengths", "info", "weights", "learn", "parameters", "score")
+CHECKED = (
+    *("problems", "unfit", "lengths", "cuts", "settled", "remarks", "notes"),
+    *("info", "weights", "learn", "parameters", "score"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,10 @@ class Checks:
     problems: Callable[[Any, Options, str], list[Problem]] = lambda *_: []
     unfit: Callable[[Sequence[str] | None, Options], str | None] = lambda *_: None
     lengths: Callable[..., list[list[int]] | None] = lambda *_: None
+    cuts: Callable[..., list[tuple[int, int]]] = lambda *_: []
+    settled: Callable[[Options, Table], Options] = lambda *_: {}
+    remarks: Callable[[Table, Options, str], list[Problem]] = lambda *_: []
+    notes: Callable[[Sequence[str] | None, Options], list[str]] = lambda *_: []
     info: Callable[[Places, Options], EncoderInfo | None] = lambda *_: None
     learn: Callable[[Mapping[str, Iterable[str]], Options], Any] | None = None
     parameters: Callable[[Any, Options], int] | None = None

@@ -202,7 +202,7 @@ REFUSED = [
     refused(67, "Lines of 3, 2 and 4 columns", ROWS, "a NN O\nb O\nc NN x O\n",
             "train.txt:2: 2 columns where line 1 has 3", "train.txt:3: 4 columns where line 1 has 3"),
     refused(67, "A comment in a file of columns", ROWS, "a O\n# a b c\n", "train.txt:2",
-            "Lines with # are no comments"),
+            "They look like comments, which are not read here, because # is a word too"),
     refused(67, "A column that the file has not", "IndexError", "a O\n", "there is no column 4 for tag_column",
             tag_column=4),
     Case(71, "Parts of speech, and metric = \"f1\"", "an F1 that means nothing", {"train.txt": "a DT\nb NN\n"},

@@ -97,9 +97,9 @@ def test_a_setting_that_earlier_versions_did_not_have_is_as_before_or_refused(fo
     now = folder.before["settings"]["training"].pop("clip")
     getattr(folder, write)()
     assert "was trained with training.clip = None. Found 1.0 in the study" in folder.refused()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {"training.clip": (9, now)})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (9, now)})
     folder.status()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {"training.clip": (9, 0.0)})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (9, 0.0)})
     assert "was trained with training.clip = 0.0. Found 1.0 in the study" in folder.refused()
 
 

@@ -10,8 +10,15 @@ HEAD = "classification"
 
 
 def classified_tasks(study: Study, tasks: Sequence[str]) -> list[str]:
-    """The scored tasks with a classification head, of those that are named or else of all."""
-    return [name for name, task in study.scored.items() if task.head.name == HEAD and name in (tasks or study.scored)]
+    """The scored tasks with a classification head that reads a text in one piece, of those that are named or else of
+    all."""
+    return [
+        name
+        for name, task in study.scored.items()
+        if task.head.name == HEAD
+        and task.head.settings.get("overflow") != "windows"
+        and name in (tasks or study.scored)
+    ]
 
 
 def problems(study: Study, settings: Options, where: str) -> list[Problem]:
@@ -24,6 +31,9 @@ def problems(study: Study, settings: Options, where: str) -> list[Problem]:
         if (head := known[task].head.name) != HEAD:
             what = "it asks which words matter to a class"
             found.append(Problem(f"{where}.tasks", what, f'{task}, whose head is "{head}"', "Leave the task out."))
+        elif known[task].head.settings.get("overflow") == "windows":
+            what = "it reads a text in one piece, and this task in windows"
+            found.append(Problem(f"{where}.tasks", what, task, "Leave the task out."))
     trained = {task for arm in arms or study.arms for task in study.arms[arm].tasks}
     if not found and not trained.intersection(classified_tasks(study, tasks)):
         what = "none of these arms trains a task with a classification head"

@@ -77,6 +77,42 @@ def unread(share: float, where: str) -> list[Problem]:
     return [Problem(where, what, "", remedy)]
 
 
+def cut_off(setting: str, length: int, cuts: Iterable[tuple[int, int]], where: str, *, overflow: str) -> list[Problem]:
+    """A warning where more than a twentieth of the word pieces of a split, or of its examples, is cut.
+
+    :param setting: The head's setting that cuts, and its value.
+    :param cuts: For each example (all, or a sample of them) how many pieces it has, and how many of them are cut off.
+    :param overflow: What the head does with longer texts; "" if it has no choice.
+    """
+    found = list(cuts)
+    pieces = (sum(cut for _, cut in found), sum(count for count, _ in found))
+    examples = (sum(cut > 0 for _, cut in found), len(found))
+    return cut_shares(setting, length, pieces, examples, where, overflow=overflow, sampled="sampled ")
+
+
+def cut_shares(
+    setting: str,
+    length: int,
+    pieces: tuple[int, int],
+    examples: tuple[int, int],
+    where: str,
+    *,
+    overflow: str,
+    sampled: str = "",
+) -> list[Problem]:
+    """As `cut_off`, of counts: how many pieces are cut off of how many, and of how many of all examples."""
+    share, of_examples = pieces[0] / max(1, pieces[1]), examples[0] / max(1, examples[1])
+    if max(share, of_examples) <= 0.05:
+        return []
+    shown = f"{share:.0%}".replace("%", " %") if share >= 0.005 else "less than 1 %"
+    some = f"{examples[0]:,} of {examples[1]:,} {sampled}examples"
+    what = f"{setting} = {length} cuts {shown} of the word pieces ({some})"
+    all_read = 'overflow = "windows", which reads all of it'
+    others = {"truncate": f'{all_read}, or "head_tail"', "head_tail": all_read}
+    choice = f", or {others[overflow]}" if overflow in others else ""
+    return [Problem(where, what, "", f"Set a longer {setting} of the head{choice}.")]
+
+
 def one_state(encoder: str, wanting: Iterable[str]) -> list[Problem]:
     """A problem for each of those that look at single tokens, with an encoder that has one state for a whole text.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from manyheads.core.encoder_info import PieceCounter
-from manyheads.core.problems import Problem, nearest, shown
+from manyheads.core.problems import Problem, StudyError, nearest, shown
 from manyheads.core.values import Example, Options, Table
 
 LIMIT = 20
@@ -69,11 +69,62 @@ def _text_problems(table: Table, column: str, where: str) -> Iterator[Problem]:
 
 
 def text_lengths(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[list[int]]:
-    """How long the sequence of each example is: its `text`, with its `text_pair` if it has one, cut to `max_length`."""
+    """How long the sequences of each example are: its `text`, with its `text_pair` if it has one, cut to `max_length`
+    or in windows of it.
+
+    :raises StudyError: As `text_windows`.
+    """
+    found = []
+    for sizes in _text_sizes(examples, counter):
+        special = counter.special(len(sizes) == 2)
+        if settings["overflow"] == "windows":
+            short, room, stride = text_windows(sizes, settings["max_length"] - special, settings)
+            windowed = {"max_length": settings["max_length"], "stride": stride}
+            found.append(window_lengths(max(sizes) if room else 0, special + short, windowed))
+        else:
+            found.append([fitted(sum(sizes), counter, len(sizes) == 2, settings)])
+    return found
+
+
+def text_cuts(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[tuple[int, int]]:
+    """How many pieces each example of `text_lengths` has, and how many of them are cut off."""
+    found = []
+    for sizes in _text_sizes(examples, counter):
+        room = settings["max_length"] - counter.special(len(sizes) == 2)
+        if settings["overflow"] == "windows":
+            short, _, _ = text_windows(sizes, room, settings)
+            found.append((sum(sizes), min(sizes) - short if len(sizes) == 2 else 0))
+        else:
+            found.append((sum(sizes), max(0, sum(sizes) - room)))
+    return found
+
+
+def text_windows(sizes: Sequence[int], room: int, settings: Options) -> tuple[int, int, int]:
+    """How windows lie over one text, or over the longer of two of which the shorter stands in every window.
+
+    :param sizes: The pieces of one text or of two.
+    :param room: How many pieces of text fit into a window.
+    :returns: How many pieces of the shorter text are kept (at most half of the room, unless both fit whole; 0 if there
+        is none), how many of the longer one a window takes, and how many pieces each window lies after the one before.
+    :raises StudyError: If windows would lie apart, or there is no room for any.
+    """
+    short = min(sizes) if len(sizes) == 2 else 0
+    if sum(sizes) > room:
+        short = min(short, room // 2)
+    stride = settings["stride"] or max(1, settings["max_length"] // 2)
+    if room < 1 or (settings["stride"] and stride > room):
+        remedy = f"Choose at most {room}." if room > 0 else "Choose a larger max_length."
+        found = f"stride {stride}, room {max(0, room)} of max_length {settings['max_length']}"
+        raise StudyError([Problem("head", "windows would lie apart, and the text between them be lost", found, remedy)])
+    return short, room - short, min(stride, room - short)
+
+
+def _text_sizes(examples: Sequence[Example], counter: PieceCounter) -> list[list[int]]:
+    """How many pieces the `text` of each example has, and its `text_pair` if it has one."""
     given = [(example["text"], example.get("text_pair")) for example in examples]
     texts = [[first] if second is None else [first, second] for first, second in given]
     counts = pieces_of([text for pair in texts for text in pair], counter)
-    return [[fitted(sum(counts[text] for text in pair), counter, len(pair) == 2, settings)] for pair in texts]
+    return [[counts[text] for text in pair] for pair in texts]
 
 
 def pieces_of(texts: Sequence[str], counter: PieceCounter) -> dict[str, int]:

@@ -101,15 +101,22 @@ def truncated(examples: Sequence[Encoded]) -> int:
     return sum(int(block.truncated.sum()) for block in blocks_of(examples))
 
 
-def unknown_share(examples: Sequence[Encoded], tokenizer: Tokenizer) -> float:
-    """The share of all word pieces that is the unknown one; special tokens are not counted."""
+def examples_cut(examples: Sequence[Encoded]) -> int:
+    """Of how many examples word pieces were cut off."""
+    return sum(int((block.truncated > 0).sum()) for block in blocks_of(examples))
+
+
+def pieces(examples: Sequence[Encoded], tokenizer: Tokenizer) -> int:
+    """How many word pieces there are in all sequences; special tokens are not counted."""
     nothing = np.zeros(0, np.int32)
     special = np.unique(tokenizer.join(nothing, nothing).ids)
-    unknown = pieces = 0
-    for block in blocks_of(examples):
-        unknown += int((block.ids == tokenizer.unknown).sum())
-        pieces += int((~np.isin(block.ids, special)).sum())
-    return unknown / max(1, pieces)
+    return sum(int((~np.isin(block.ids, special)).sum()) for block in blocks_of(examples))
+
+
+def unknown_share(examples: Sequence[Encoded], tokenizer: Tokenizer) -> float:
+    """The share of all word pieces that is the unknown one; special tokens are not counted."""
+    unknown = sum(int((block.ids == tokenizer.unknown).sum()) for block in blocks_of(examples))
+    return unknown / max(1, pieces(examples, tokenizer))
 
 
 # ---- Batches ----

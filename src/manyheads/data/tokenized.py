@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from manyheads.core.content_hash import content_hash
 from manyheads.core.values import Table, Tokenizer
 from manyheads.data import columns
-from manyheads.data.batches import encoded_blocks, read_columns, truncated, unknown_share
+from manyheads.data.batches import encoded_blocks, examples_cut, pieces, read_columns, truncated, unknown_share
 from manyheads.data.columns import Examples, Form
 from manyheads.data.token_cache import TokenCache
 from manyheads.heads import Head
@@ -98,9 +98,15 @@ class TokenizedSplits:
 
 
 def encoding_counts(head: Head, examples: Examples, tokenizer: Tokenizer) -> dict[str, JsonValue]:
-    """How many word pieces were cut off, what share of them is the unknown one, and what the head counts."""
-    unknown = unknown_share(examples, tokenizer)
-    return {"truncated": truncated(examples), "unknown": unknown, **head.counts(examples)}
+    """How many word pieces were cut off, of how many examples, how many are left, what share of those is the unknown
+    one, and what the head counts."""
+    return {
+        "truncated": truncated(examples),
+        "examples_cut": examples_cut(examples),
+        "pieces": pieces(examples, tokenizer),
+        "unknown": unknown_share(examples, tokenizer),
+        **head.counts(examples),
+    }
 
 
 def _key(split: Split, tokenizer: Tokenizer) -> str:

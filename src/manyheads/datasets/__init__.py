@@ -23,6 +23,9 @@ class Dataset(ABC):
     """The columns that the task's head reads, with what is right; None if nobody has said. A dataset whose columns are
     the user's own goes by them."""
 
+    positive_is_last: ClassVar[bool] = False
+    """True if f1 and auc are about the last label by the data set's own convention, so that nobody need be told."""
+
     def __init__(self, places: Places) -> None:
         self.places = places
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from manyheads.core.values import Example
-from manyheads.datasets._json import DECODER, SURROGATE
+from manyheads.datasets._json import DECODER, SURROGATE, is_squad
 
 ROWS = 10_000
 """Rows of a block."""
@@ -228,7 +228,7 @@ def _objects(file: Iterator[str]) -> Iterator[tuple[int, Example]]:
         if SURROGATE.search(text):
             raise Odd
         value, end = DECODER.raw_decode(text)
-        if end < len(text) or not isinstance(value, dict):
+        if end < len(text) or not isinstance(value, dict) or is_squad(value):
             raise Odd
         yield number, value
 

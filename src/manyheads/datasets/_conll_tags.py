@@ -9,6 +9,7 @@ from manyheads.datasets._checks import Problems
 from manyheads.metrics import conlleval
 
 PLAIN = "plain"
+NAMES = {"bilou": "BILOU (also called BILUO)", "bmes": "BMES (BMEWO)"}
 Place = Callable[[int, int], str]
 """Where a word stands: the row of its sentence, and its place in it, both from 0."""
 
@@ -91,6 +92,18 @@ def check_known(
     return []
 
 
+def reads(scheme: str) -> str:
+    """What to write for tags in one of `conlleval.OTHER_SCHEMES`."""
+    letters = " and ".join(f"{one} as {other}" for one, other in conlleval.OTHER_SCHEMES[scheme].items())
+    return f'Set scheme = "{scheme}", which reads them as BIOES: {letters}.'
+
+
+def converted(given: Sequence[Sequence[str]], scheme: str) -> list[list[str]]:
+    """Tags in one of `conlleval.OTHER_SCHEMES` as BIOES has them."""
+    known: dict[str, str] = {}
+    return [[known.setdefault(tag, conlleval.in_bioes(tag, scheme)) for tag in tags] for tags in given]
+
+
 def _hint(tag: str, labels: Sequence[str]) -> str:
     meant = conlleval.meant(tag)
     return close(meant or tag, labels) if meant in labels else close(tag, labels)
@@ -112,6 +125,10 @@ def _detected(
     """The scheme of tags of which none was declared; tags that are nearly chunk tags are problems."""
     if conlleval.are_chunk_tags(firsts):
         return conlleval.scheme_of(given)
+    if other := conlleval.other_scheme(firsts):
+        remedy = f'{reads(other)} If the tags are no chunks, set scheme = "plain", and metric = "accuracy" of the head.'
+        problems.add(place(0, 0), f"the tags are chunks in {NAMES[other]}", shown(list(firsts)[:8]), remedy)
+        return PLAIN
     misspelt = conlleval.misspelt(firsts)
     for tag, guess in misspelt.items():
         remedy = f'Did you mean {shown(guess)}? If these are no chunks, set scheme = "plain".'

@@ -13,6 +13,8 @@ from manyheads.datasets._checks import Problems
 SPACE = re.compile(r"[ \t\n\r]*")
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
+COLUMNS = {"text", "label", "question", "context"}
+"""What a row has, one of them at least."""
 ONE_PER_LINE = "Write one object per line, or one array of objects."
 
 
@@ -28,12 +30,53 @@ def read_rows(text: str, where: str, problems: Problems) -> tuple[list[Example],
         found = _lines(text, where, problems)
     rows, lines = [], []
     for row, line in found:
-        if isinstance(row, dict):
-            rows.append(row)
-            lines.append(line)
-        else:
-            problems.add(f"{where}:{line}", "a row is not an object", shown(row), ONE_PER_LINE)
+        parts = list(_questions({"paragraphs": [row]})) if _is_paragraph(row) else [row]
+        if _is_article(row):
+            parts = list(_questions(row))
+        for part in parts:
+            if isinstance(part, dict):
+                rows.append(part)
+                lines.append(line if len(parts) == 1 and part is row else 0)
+            else:
+                problems.add(f"{where}:{line}", "a row is not an object", shown(part), ONE_PER_LINE)
+    if len(rows) == 1:
+        _refuse_columns(rows[0], where, problems)
     return rows, lines
+
+
+def is_squad(row: Any) -> bool:
+    """Whether a row holds questions of its own, as a paragraph or an article of SQuAD does."""
+    return _is_paragraph(row) or _is_article(row)
+
+
+def _is_paragraph(row: Any) -> bool:
+    return isinstance(row, dict) and "context" in row and _of_objects(row.get("qas"))
+
+
+def _is_article(row: Any) -> bool:
+    return isinstance(row, dict) and _of_objects(row.get("paragraphs"))
+
+
+def _of_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(part, dict) for part in value)
+
+
+def _refuse_columns(row: Example, where: str, problems: Problems) -> None:
+    """One object that is not a row: its columns as lists or as objects, its splits, or its rows under another key."""
+    keys, found = list(row), shown(list(row)[:6])
+    lists = bool(keys) and all(isinstance(value, list) for value in row.values())
+    if len(keys) > 1 and all(isinstance(value, dict) for value in row.values()):
+        what = "the file is one object, and each of its values another"
+    elif lists and all(isinstance(part, list | dict) for value in row.values() for part in value):
+        what = "the file is one object of lists, such as one for each split"
+    elif lists and len(keys) > 1:
+        what = "the file is one object with a list for each column"
+    elif inner := [] if COLUMNS.intersection(keys) else [key for key in keys if _of_objects(row[key])]:
+        what = f"the file is one object, and its rows seem to stand in it under {shown(inner[0])}"
+    else:
+        return
+    remedy = 'Write a file for each split, with one object for each row: [{"text": "…", "label": "…"}, …]'
+    problems.add(where, what, found, f'{remedy}, or the same under "data". pandas: to_json(FILE, orient="records").')
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

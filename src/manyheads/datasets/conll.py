@@ -13,8 +13,9 @@ from manyheads.datasets import Dataset
 from manyheads.datasets._checks import Problems
 from manyheads.datasets._conll_columns import Columns, Sentences, read_sentences
 from manyheads.datasets._conll_tables import given_files, length_warnings, reported_split, sentence_rows
-from manyheads.datasets._conll_tags import Tags, other_tags, train_tags
+from manyheads.datasets._conll_tags import NAMES, Tags, converted, other_tags, train_tags
 from manyheads.datasets._decode import encoding_problem, read_text
+from manyheads.metrics.conlleval import OTHER_SCHEMES
 
 
 class Conll(Dataset):
@@ -25,7 +26,8 @@ class Conll(Dataset):
     \\n or \\r\\n, and the last sentence needs no blank line. Ids are `<split>-<line>`, the line of the first word.
 
     Chunks may be tagged in IOB1, IOB2 or BIOES; the tags are learned as they stand, and scored by the rules of
-    conlleval, which read all three. With chunks, the tags are O and for each type that train has all its tags, so
+    conlleval, which read all three. BILOU and BMES are BIOES with other letters, and read as BIOES where `scheme` says
+    so. With chunks, the tags are O and for each type that train has all its tags, so
     that an I-X that train happens to lack is no mistake. A test file may have words alone. Licence: yours.
 
     :param train: A file, relative to the folder of the study.
@@ -35,6 +37,7 @@ class Conll(Dataset):
     :param tag_column: Where the tag stands.
     :param separator: space or tab; without, what the first line of each file has.
     :param scheme: How chunks are tagged, or plain for tags that are no chunks; without, it is found out from train.
+        bilou and bmes (BMEWO too) become BIOES: L and E, U, W and S, M and I are the same.
     :param labels: The tags in order; without, those of train, sorted.
     :param encoding: The encoding of the files.
     :param reported: The split to report; without, validation if there is one, else test.
@@ -52,7 +55,7 @@ class Conll(Dataset):
         word_column: int = 1,
         tag_column: int = -1,
         separator: Literal["", "space", "tab"] = "",
-        scheme: Literal["", "iob1", "iob2", "bioes", "plain"] = "",
+        scheme: Literal["", "iob1", "iob2", "bioes", "bilou", "bmes", "plain"] = "",
         labels: Sequence[str] = (),
         encoding: str = "utf-8",
         reported: Literal["", "train", "validation", "test"] = "",
@@ -62,6 +65,9 @@ class Conll(Dataset):
         self.files = given_files("conll", places, train, validation, test)
         self.columns = Columns(word_column, tag_column, separator)
         self.scheme, self.labels, self.encoding, self.limit = scheme, list(labels), encoding, limit
+        self.other = scheme if scheme in OTHER_SCHEMES else ""
+        if self.other:
+            self.scheme, self.labels = "bioes", converted([self.labels], self.other)[0]
         self._of_train: tuple[Table, Tags] | None = None
         if found := self._setting_problems():
             raise StudyError(found)
@@ -115,6 +121,8 @@ class Conll(Dataset):
         def place(row: int, index: int) -> str:
             return f"{where}:{given.lines[row] + index}"
 
+        if self.other:
+            given.tags = converted(given.tags, self.other)
         columns = {"id": [f"{split}-{line}" for line in given.lines], "words": given.words}
         tags = train
         if given.tags:
@@ -123,7 +131,15 @@ class Conll(Dataset):
                 tags = train_tags(given.tags, where, place, problems, scheme=self.scheme, declared=self.labels)
             else:
                 tags = other_tags(given.tags, where, place, problems, train=train)
-        warnings = [*(tags.warnings if tags and given.tags else ()), *length_warnings(given.words, where)]
+        warnings = [
+            *(tags.warnings if tags and given.tags else ()),
+            *given.warnings,
+            *length_warnings(given.words, where),
+        ]
+        if given.tags and self.other:
+            warnings.insert(
+                0, Problem(where, f"the tags are in {NAMES[self.other]}, and are read and answered in BIOES")
+            )
         dropped = {"-DOCSTART- lines": given.documents} if given.documents else {}
         labels = tags.labels if tags else None
         return Table(sentence_rows(columns), labels, bool(given.tags), dropped, warnings), tags

@@ -4,7 +4,7 @@ Wang et al., "GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Lan
 https://arxiv.org/abs/1804.07461.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import TRAIN, Places, Table
@@ -37,6 +37,8 @@ class Glue(Dataset):
     :param mismatched: For mnli, validate and test on genres that train does not have.
     :raises StudyError: If it is not found, or rows have no label where they must.
     """
+
+    positive_is_last: ClassVar[bool] = True
 
     def __init__(
         self,

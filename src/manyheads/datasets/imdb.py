@@ -22,6 +22,7 @@ class Imdb(Dataset):
     """
 
     reported: ClassVar[str] = TEST
+    positive_is_last: ClassVar[bool] = True
 
     def read(self, split: str) -> Table | None:
         data = load(self.places, HUB, SUBSET, split)

@@ -14,6 +14,7 @@ from manyheads.datasets._decode import encoding_problem
 from manyheads.datasets._files import FORMATS, Reading, Records, dataset_records, path_problem, read_records
 from manyheads.datasets._hub import load
 from manyheads.datasets._rows import COLUMNS, NO_GOLD, SINGLE, UNLABELLED, Layout, Rows, wanted
+from manyheads.datasets._shapes import refuse_shapes
 
 UNPACKED = 500
 """So many of the longest texts may a packed file hold."""
@@ -135,6 +136,7 @@ class OwnTable(Dataset):
         if source is None:
             return None
         where, records = source
+        refuse_shapes(records, where, self.layout.columns, problems)
         table = Rows(records, where, split, self.layout, known, problems, self.asked).table()
         if broken is not None:
             raise broken

@@ -29,6 +29,8 @@ class YelpPolarity(Dataset):
 
     reported: ClassVar[str] = TEST
 
+    positive_is_last: ClassVar[bool] = True
+
     def read(self, split: str) -> Table | None:
         data = load(self.places, HUB, SUBSET, split)
         if data is None:

@@ -21,6 +21,10 @@ the head's settings, those left at their defaults too:
 - `problems(table, settings, where)`: as `Head.problems`, which calls it;
 - `lengths(examples, counter, settings)`: for each example the lengths of the sequences that `encode` would make of it,
   counted with a `encoder_info.PieceCounter`;
+- `cuts(examples, counter, settings)`: for each example how many word pieces it has, and how many `encode` cuts off;
+- `settled(settings, train)`: values for settings that are left to the training data;
+- `remarks(train, settings, where)`: warnings about the training data, where its dataset has no convention of its own;
+- `notes(labels, settings)`: what the plan says of the head, as sentences;
 - `score(gold, predictions)`: as `Head.score`. It may be left out, and may take options, keyword-only.
 
 A head without a companion is built and asked itself. What is read of its class alone (`columns`, `optional`, `gold`,
@@ -31,6 +35,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -61,6 +66,12 @@ class Head(nn.Module):
     """The metric for selection and for the headline, higher is better; a key of `measures`."""
     max_length: int
     """The longest sequence this head encodes, special tokens included."""
+    cut_by: ClassVar[str] = "max_length"
+    """The setting that says how much of an example is read."""
+    from_data: ClassVar[tuple[str, ...]] = ()
+    """The settings that the training data settle where the study does not; see `settled` of a companion."""
+    positive: str | None = None
+    """The class that f1 and auc are about, of a head that has such a class."""
     per_token: bool = False
     """True if it reads the states of single tokens; encoders with one state for a whole text do not go with it."""
 
@@ -177,6 +188,14 @@ class PooledHead(Head):
     :param outputs: How many numbers the layer makes of a state.
     :param pooling: The state of the first token ([CLS]), or the mean over all tokens, on which sentence encoders such
         as MiniLM were trained, and from which they learn with fewer examples.
+    :param overflow: What becomes of a text that is longer than `max_length`: it is cut; its first and last pieces are
+        kept, in the proportion 128 to 382 (Sun et al., "How to Fine-Tune BERT for Text Classification?", CCL 2019,
+        https://arxiv.org/abs/1905.05583, section 5.3.1); or it is read in windows, and the layer is on their states h_i
+        pooled: their mean, their largest value in each dimension, or sum_i a_i h_i with a = softmax_i(q h_i), where q
+        is learned and begins at 0, the mean (the context vector of Yang et al., "Hierarchical Attention Networks for
+        Document Classification", NAACL 2016, https://aclanthology.org/N16-1174, without the layer before it).
+    :param stride: How many pieces a window lies after the one before; None for half of `max_length`.
+    :param window_pooling: mean, max or attention.
     """
 
     def __init__(
@@ -188,15 +207,38 @@ class PooledHead(Head):
         dropout: float,
         pooling: Literal["first", "mean"],
         bias: bool = True,
+        *,
+        overflow: Literal["truncate", "head_tail", "windows"] = "truncate",
+        stride: int | None = None,
+        window_pooling: Literal["mean", "max", "attention"] = "mean",
     ) -> None:
         super().__init__(width, labels)
         self.max_length, self.pooling = max_length, pooling
+        self.texts = {"max_length": max_length, "overflow": overflow, "stride": stride}
+        self.windowed, self.window_pooling = overflow == "windows", window_pooling
         self.dropout = nn.Dropout(dropout)
         self.output = output_layer(width, outputs, bias)
+        if self.windowed and window_pooling == "attention":
+            self.query = nn.Parameter(torch.zeros(width))
 
     def forward(self, states: States, counts: Sequence[int]) -> Tensor:
-        """[S, outputs] of each sequence."""
-        return self.output(self.dropout(states.pooled(self.pooling)))
+        """[S, outputs] of each sequence; of each example, if long ones are read in windows."""
+        pooled = states.pooled(self.pooling)
+        return self.output(self.dropout(self._over_windows(pooled, counts) if self.windowed else pooled))
+
+    def _over_windows(self, states: Tensor, counts: Sequence[int]) -> Tensor:
+        """[S, D] states of windows as [B, D], one for each example."""
+        parts = states.split(list(counts))
+        if self.window_pooling == "attention":
+            return torch.stack([torch.softmax(part @ self.query, dim=0) @ part for part in parts])
+        return torch.stack([part.mean(0) if self.window_pooling == "mean" else part.amax(0) for part in parts])
+
+    def counts(self, examples: Sequence[Encoded]) -> dict[str, float]:
+        """How many windows there are, and how many examples have more than one, if long ones are read in windows."""
+        if not self.windowed:
+            return {}
+        sizes = [len(example.inputs) for example in examples]
+        return {"windows": sum(sizes), "windowed": sum(size > 1 for size in sizes)}
 
     def show_example(self, example: Example) -> dict[str, str | HighlightedText]:
         second = {} if example.get("text_pair") is None else {"Second text": example["text_pair"]}

@@ -1,13 +1,15 @@
 """What a classification asks of its labels and its data, and how its predictions are scored; no torch."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 from manyheads.core.problems import Problem, close, shown
-from manyheads.core.text_checks import first, record, text_lengths, texts_problems
+from manyheads.core.text_checks import first, record, text_cuts, text_lengths, texts_problems
 from manyheads.core.values import Options, Table
 from manyheads.metrics.score_files import score_labels
 
 lengths = text_lengths
+cuts = text_cuts
 score = score_labels
 
 
@@ -19,7 +21,36 @@ def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     if settings["metric"] in ("f1", "auc") and len(names) != 2:
         remedy = 'Choose "macro_f1", "accuracy" or "matthews".'
         return f"classification: metric {settings['metric']} is for two labels. Found {len(names)}. {remedy}"
+    if settings["positive"] and (len(names) != 2 or settings["positive"] not in names):
+        what = "positive is not one of the labels" if len(names) == 2 else "positive is for two labels"
+        return f"classification: {what}. Found {shown(settings['positive'])}. The labels are: {', '.join(names[:20])}."
     return None
+
+
+def positive_class(labels: Sequence[str] | None, declared: str) -> str | None:
+    """The class that f1 and auc are about: the declared one, or else the last; None unless there are two."""
+    return (declared or labels[-1]) if labels is not None and len(labels) == 2 else None
+
+
+def notes(labels: Sequence[str] | None, settings: Options) -> list[str]:
+    """What the plan says of the head."""
+    positive = positive_class(labels, settings["positive"])
+    how = "declared" if settings["positive"] else "the last label; `positive` of the head names another"
+    return [] if positive is None else [f"f1 and auc are about the class {shown(positive)} ({how})"]
+
+
+def remarks(train: Table, settings: Options, where: str) -> list[Problem]:
+    """A warning where the headline is about the commoner class, and nobody has said so."""
+    positive = positive_class(train.labels, settings["positive"])
+    if settings["metric"] not in ("f1", "auc") or settings["positive"] or positive is None or not train.labels:
+        return []
+    labels = list(train.rows["label"][:])
+    count, other = labels.count(positive), next(name for name in train.labels if name != positive)
+    if 2 * count <= len(labels):
+        return []
+    what = f"{settings['metric']} is about the class {shown(positive)}, the commoner one, because none is declared"
+    remedy = f"If {shown(other)} is looked for, set positive = {json.dumps(other, ensure_ascii=False)} of the head."
+    return [Problem(where, what, f"{count:,} of {len(labels):,} rows of train", remedy)]
 
 
 def problems(table: Table, settings: Options, where: str) -> list[Problem]:

@@ -31,6 +31,16 @@ def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Option
     ]
 
 
+def cuts(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[tuple[int, int]]:
+    """How many pieces each example's sequences have, and how many of them are cut off."""
+    counts = pieces_of([text for one in examples for text in (one["text"], *one["choices"])], counter)
+    room, found = settings["max_length"] - counter.special(True), []
+    for one in examples:
+        sizes = [counts[one["text"]] + counts[choice] for choice in one["choices"]]
+        found.append((sum(sizes), sum(max(0, size - room) for size in sizes)))
+    return found
+
+
 def _index(label: Any) -> int | None:
     """The index that a label means; None if it means none."""
     if isinstance(label, str) and label.isascii() and label.isdigit():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from manyheads.core.problems import Problem, shown
-from manyheads.core.text_checks import first, record, text_lengths, texts_problems
+from manyheads.core.text_checks import first, record, text_cuts, text_lengths, texts_problems
 from manyheads.core.values import Measure, Options, Table
 from manyheads.metrics.resampled import ranks
 from manyheads.metrics.score_files import Scores, is_number, missing_problems, read_labels, scored, stop
@@ -16,15 +16,38 @@ LARGEST = 1e100
 """Squares of larger numbers, and sums of them, would be infinite."""
 
 lengths = text_lengths
+cuts = text_cuts
 
 
 def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
     """Why there cannot be such a head."""
     low, high = settings["low"], settings["high"]
-    if (low is None) == (high is None) and (low is None or low < high):
-        return None
-    remedy = "Give both, low below high, or neither."
-    return f"regression: low and high are not a range. Found low = {low}, high = {high}. {remedy}"
+    if (low is None) != (high is None) or (low is not None and low >= high):
+        remedy = "Give both, low below high, or neither."
+        return f"regression: low and high are not a range. Found low = {low}, high = {high}. {remedy}"
+    center, spread = settings["center"], settings["spread"]
+    if low is not None and (center or spread not in (None, 1)):
+        remedy = "Leave center and spread out, or low and high."
+        return f"regression: the range scales the loss already. Found center = {center}, spread = {spread}. {remedy}"
+    return None
+
+
+def settled(settings: Options, train: Table) -> dict[str, float]:
+    """`center` and `spread` as far as the study leaves them to the training labels; 0 and 1 where a range scales."""
+    if settings["low"] is not None:
+        return {"center": 0.0, "spread": 1.0}
+    values = np.array(train.rows["label"][:], np.float64)
+    own = {"center": float(values.mean()), "spread": float(values.std()) or 1.0}
+    return {key: value for key, value in own.items() if settings[key] is None}
+
+
+def notes(labels: Sequence[str] | None, settings: Options) -> list[str]:
+    """What the plan says of the head."""
+    center, spread = settings["center"] or 0.0, settings["spread"] or 1.0
+    if (center, spread) == (0, 1):
+        return []
+    scale = f"(label - {center:,.6g}) / {spread:,.6g}"
+    return [f"the loss is on {scale}, the mean and the spread of train's labels unless set; answers are as labels are"]
 
 
 def problems(table: Table, settings: Options, where: str) -> list[Problem]:

@@ -55,6 +55,13 @@ def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Option
     return found
 
 
+def cuts(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[tuple[int, int]]:
+    """How many pieces each question has, and how many of them are cut off; of contexts nothing is."""
+    counts = pieces_of([one["question"] for one in examples], counter)
+    sizes = [counts[one["question"]] for one in examples]
+    return [(size, max(0, size - settings["max_question"])) for size in sizes]
+
+
 def _answers(table: Table, where: str, nullable: bool) -> Iterator[Problem]:
     """Answers that are missing, malformed, or not where their offset says.
 

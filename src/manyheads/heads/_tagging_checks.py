@@ -10,7 +10,7 @@ from manyheads.core.encoder_info import PieceCounter
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.text_checks import BLOCK, first, pieces_of, record, window_lengths
 from manyheads.core.values import Example, Measure, Options, Table
-from manyheads.metrics.conlleval import are_chunk_tags, counts, misspelt
+from manyheads.metrics.conlleval import are_chunk_tags, counts, misspelt, other_scheme
 from manyheads.metrics.score_files import Scores, read_labels, scored, stop
 
 
@@ -27,6 +27,12 @@ def unfit(labels: Sequence[str] | None, settings: Options) -> str | None:
         others = [name for name in names if not are_chunk_tags([name, "B"])]
         found = shown((list(guesses) or others)[:5])
         return f"tagging: metric f1 scores chunks, whose tags are O or begin with B- or I-. Found {found}. {remedy}"
+    if not settings["metric"] and not are_chunk_tags(names) and (other_scheme(names) or misspelt(names)):
+        what = "the tags look like chunks, but are none as O, B-X, I-X, E-X, S-X have them"
+        remedy = (
+            'Write them so (dataset conll reads BILOU and BMES with `scheme`), or set metric = "accuracy" of the head.'
+        )
+        return f"tagging: {what}. Found {shown(names[:8])}. {remedy}"
     return stride_problem(settings, settings["max_length"])
 
 
@@ -58,6 +64,16 @@ def lengths(examples: Sequence[Example], counter: PieceCounter, settings: Option
     pieces = pieces_of([f" {word}" for one in examples for word in one["words"]], counter)
     sizes = [sum(min(max(1, pieces[f" {word}"]), settings["max_word"]) for word in one["words"]) for one in examples]
     return [window_lengths(size, special, settings) for size in sizes]
+
+
+def cuts(examples: Sequence[Example], counter: PieceCounter, settings: Options) -> list[tuple[int, int]]:
+    """How many pieces each example has, and how many of them are cut off: of words longer than `max_word`."""
+    pieces = pieces_of([f" {word}" for one in examples for word in one["words"]], counter)
+    found = []
+    for one in examples:
+        sizes = [pieces[f" {word}"] for word in one["words"]]
+        found.append((sum(sizes), sum(max(0, size - settings["max_word"]) for size in sizes)))
+    return found
 
 
 def _rows(table: Table, *columns: str) -> Iterator[tuple[Any, ...]]:

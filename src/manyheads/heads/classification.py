@@ -15,7 +15,7 @@ from manyheads.core.problems import Problem
 from manyheads.core.settings import BelowOne, PositiveInt
 from manyheads.core.values import Answer, Encoded, Example, Measure, Table, Tokenizer
 from manyheads.heads import PooledHead, mean_cross_entropy
-from manyheads.heads._classification_checks import problems, unfit
+from manyheads.heads._classification_checks import positive_class, problems, unfit
 from manyheads.heads._texts import encode_texts
 from manyheads.metrics.resampled import placements
 
@@ -25,15 +25,22 @@ class Classification(PooledHead):
 
     Departs from BERT in one point: no pooler (a dense layer with tanh between h and the logits), because not every
     encoder has a pretrained one, and arms would then differ in more than their encoder.
-    A pair is cut to `max_length` by taking pieces from the end of the longer text.
+    A pair is cut to `max_length` by taking pieces from the end of the longer text. In windows, those of a pair lie over
+    its longer text; the shorter one stands in each, cut to half of the room.
 
     Metrics: accuracy, matthews (Matthews correlation, also for many classes), macro_f1; with two labels also f1 and auc
-    (the area under the ROC curve), whose positive class is the last label.
+    (the area under the ROC curve), which are about one of them, the positive class.
 
     :param max_length: The longest sequence, special tokens included; what does not fit is cut off and counted.
+    :param overflow: What becomes of a longer text: it is cut; head_tail keeps its first and last pieces, 128 to 382;
+        windows reads all of it.
+    :param stride: How many pieces a window lies after the one before; without, half of max_length.
+    :param window_pooling: How the windows' states become one: their mean, their largest values, or attention, a sum
+        weighted by a softmax over the windows with a query that is learned.
     :param dropout: On h, while training.
     :param pooling: h is the state of the first token ([CLS]), or the mean over all tokens, as in sentence encoders.
     :param metric: The metric for selection and the headline.
+    :param positive: The class that f1 and auc are about; without, the last label.
     """
 
     columns = ("text", "label")
@@ -48,24 +55,28 @@ class Classification(PooledHead):
         dropout: BelowOne = 0.1,
         pooling: Literal["first", "mean"] = "first",
         metric: Literal["accuracy", "f1", "macro_f1", "matthews", "auc"] = "accuracy",
+        overflow: Literal["truncate", "head_tail", "windows"] = "truncate",
+        stride: PositiveInt | None = None,
+        window_pooling: Literal["mean", "max", "attention"] = "mean",
+        positive: str = "",
     ) -> None:
-        if problem := unfit(labels, {"metric": metric}):
+        if problem := unfit(labels, {"metric": metric, "positive": positive}):
             raise ValueError(problem)
-        super().__init__(width, labels, len(labels or ()), max_length, dropout, pooling)
+        long = {"overflow": overflow, "stride": stride, "window_pooling": window_pooling}
+        super().__init__(width, labels, len(labels or ()), max_length, dropout, pooling, **long)
         self.metric = metric
         self.names = self.labels or []
+        self.positive = positive_class(self.names, positive)
         self.index = {name: index for index, name in enumerate(self.names)}
 
     def problems(self, table: Table, where: str) -> list[Problem]:
         return problems(table, {}, where)
 
     def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
-        inputs = encode_texts(examples, tokenizer, self.max_length)
+        targets = [() if one.get("label") is None else (self.index[one["label"]],) for one in examples]
         return [
-            Encoded(
-                (one,), () if example.get("label") is None else (self.index[example["label"]],), truncated=truncated
-            )
-            for example, (one, truncated) in zip(examples, inputs, strict=True)
+            Encoded(inputs, target, truncated=truncated)
+            for target, (inputs, truncated) in zip(targets, encode_texts(examples, tokenizer, self.texts), strict=True)
         ]
 
     def loss(self, outputs: Tensor, targets: Tensor, counts: Sequence[int]) -> Tensor:
@@ -88,8 +99,9 @@ class Classification(PooledHead):
             "macro_f1": Measure("macro_f1", items),
             "matthews": Measure("matthews", items),
         }
-        if len(self.names) == 2:
-            measures["f1"] = Measure("f1", items)
-            surety = np.array([p["probabilities"][self.names[1]] for p in predictions], dtype=np.float64)
-            measures["auc"] = Measure("auc", placements(items[:, 0], surety))
+        if self.positive is not None:
+            about = items if self.positive == self.names[1] else 1 - items
+            measures["f1"] = Measure("f1", about)
+            surety = np.array([p["probabilities"][self.positive] for p in predictions], dtype=np.float64)
+            measures["auc"] = Measure("auc", placements(about[:, 0], surety))
         return measures

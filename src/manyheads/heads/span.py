@@ -62,6 +62,7 @@ class Span(Head):
 
     columns = ("question", "context", "answers")
     gold = ("answers",)
+    cut_by = "max_question"
     per_token = True
 
     def __init__(

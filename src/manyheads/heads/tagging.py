@@ -45,6 +45,7 @@ class Tagging(Head):
 
     columns = ("words", "tags")
     gold = ("tags",)
+    cut_by = "max_word"
     per_token = True
 
     def __init__(

@@ -13,7 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 OUTSIDE = "O"
 SCHEMES = ("iob1", "iob2", "bioes")
 _TAG = re.compile(r"O|[BIES](-\S+)?")
-_LIKE = re.compile(r"\s*(?:(o)|([bies])(?:\s*[-_ :/]\s*(.+?))?)\s*", re.IGNORECASE | re.DOTALL)
+_LIKE = re.compile(
+    r"\s*(?:(o)|([bieslumw])(?:\s*(?:__|--|[-_ :/])\s*(.+?))?|(.+?)\s*(?:__|--|[-_ :/])\s*([bieslumw]))\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+OTHER_SCHEMES = {"bilou": {"L": "E", "U": "S"}, "bmes": {"M": "I", "W": "S"}}
+"""Schemes that are BIOES with other letters: those letters, and what they are in BIOES. `bmes` is BMEWO too."""
 
 Chunk = tuple[str, int, int]
 """Type, first word, one past the last word."""
@@ -32,18 +37,39 @@ def are_chunk_tags(tags: Iterable[str]) -> bool:
 
 
 def meant(tag: str) -> str | None:
-    """The chunk tag that a tag may stand for: `B-PER` for `b-per`, `B_PER` or ` B-PER`; None if there is none."""
+    """The chunk tag that a tag may stand for: `B-PER` for `b-per`, `B__PER`, `PER-B` or ` B-PER`, `S-PER` for `U-PER`;
+    None if there is none."""
     if _TAG.fullmatch(tag):
         return tag
     match = _LIKE.fullmatch(tag)
     if match is None:
         return None
-    outside, prefix, kind = match.groups()
+    outside, prefix, kind, before, suffix = match.groups()
     if outside:
         return OUTSIDE
-    kind = kind or ""
+    prefix, kind = (prefix or suffix), kind or before or ""
     kind = kind.upper() if prefix.islower() else kind
-    return f"{prefix.upper()}-{kind}" if kind else prefix.upper()
+    letter = prefix.upper()
+    letter = next((letters[letter] for letters in OTHER_SCHEMES.values() if letter in letters), letter)
+    return f"{letter}-{kind}" if kind else letter
+
+
+def other_scheme(tags: Iterable[str]) -> str:
+    """The scheme of `OTHER_SCHEMES` that tags are in; "" if they are in none, or are chunk tags as they stand."""
+    found = set(tags) - {OUTSIDE}
+    for scheme, letters in OTHER_SCHEMES.items():
+        own = {"bilou": "BILU", "bmes": "BMESW"}[scheme]
+        fits = all(re.fullmatch(rf"[{own}](-\S+)?", tag) for tag in found)
+        typed = any("-" in tag for tag in found)
+        if fits and any(tag[0] in letters for tag in found) and (typed or len(found) > 2):
+            return scheme
+    return ""
+
+
+def in_bioes(tag: str, scheme: str) -> str:
+    """A tag of one of `OTHER_SCHEMES` as BIOES has it; any other tag as it is."""
+    prefix, hyphen, kind = tag.partition("-")
+    return f"{OTHER_SCHEMES[scheme].get(prefix, prefix)}{hyphen}{kind}"
 
 
 def misspelt(tags: Iterable[str]) -> dict[str, str]:
@@ -52,7 +78,8 @@ def misspelt(tags: Iterable[str]) -> dict[str, str]:
     `b-per` and `o` are such tags, and so is `B_PER` beside `O`; `NN` beside `B-NP` is not, and then nothing is.
     """
     guesses = {tag: meant(tag) for tag in dict.fromkeys(tags)}
-    if None in guesses.values() or not any(guess and guess[0] in "BI" and "-" in guess for guess in guesses.values()):
+    firsts = "BIES" if OUTSIDE in guesses else "BI"
+    if None in guesses.values() or not any(guess and guess[0] in firsts and "-" in guess for guess in guesses.values()):
         return {}
     return {tag: guess for tag, guess in guesses.items() if guess is not None and guess != tag}
 

@@ -60,6 +60,7 @@ def render(results: StudyResults, out: Path, figures: Sequence[Figure] | None = 
         noise={entry.task: entry.noise for entry in claims if entry.noise is not None},
         finished=finished,
         paths={(name, run.seed, run.task): run.path for name, arm in results.arms.items() for run in arm.runs},
+        positive=any(about.positive for about in results.tasks.values()),
         warnings=[
             *(("the folder", line) for line in notes),
             *((task, line) for task, about in results.tasks.items() for line in about.warnings),

@@ -283,7 +283,7 @@ def _task_result(task: str, known: TaskResult, of_task: Scored | None, found: Se
         "items": of_task.items,
         "clusters": of_task.clusters,
         "warnings": json_value(list(dict.fromkeys([*warnings, *_out_of_reach(data), *of_task.warnings]))),
-        **{key: getattr(data, key) for key in ("train", "truncated", "dropped")},
+        **{key: getattr(data, key) for key in ("train", "truncated", "dropped", "positive")},
     }
     return TaskResult.model_validate(known.model_dump() | seen)
 

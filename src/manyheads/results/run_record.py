@@ -37,7 +37,19 @@ COST_IN_FORMAT_1 = {
     "ceiling": "peak_flops_per_second",
 }
 DATA_IN_FORMAT_1 = {"clipped": "truncated", "ceiling": "answerable"}
-ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {"encoder=pretrained.settings.allow_missing": (3, [])}
+_OF_TEXTS: dict[str, JsonValue] = {"overflow": "truncate", "stride": None, "window_pooling": "mean"}
+ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {
+    "encoder=pretrained.settings.allow_missing": (3, []),
+    **{
+        f"tasks.*.head={head}.settings.{key}": (3, before)
+        for head, own in {"classification": {"positive": ""}, "regression": {"center": 0.0, "spread": 1.0}}.items()
+        for key, before in {**_OF_TEXTS, **own}.items()
+    },
+    **{
+        f"tasks.*.dataset=table.settings.{key}": (3, before)
+        for key, before in {"join": " ", "unseen": "refuse", "separator": ""}.items()
+    },
+}
 """Each setting that format 1 did not have: the format that brought it, and the value that says what runs did before.
 
 A part of the key is a key of `RunSettings`, `*` for every task, or `head=span` for a head of that name:
@@ -191,7 +203,9 @@ class DataSummary(Part):
     :param train: How many examples; `reported` likewise.
     :param dropped: Reason -> how many rows were left out.
     :param truncated: Word pieces that were cut off, in both splits.
-    :param encoding: Split -> `truncated`, the share of `unknown` word pieces, and what the head counts.
+    :param positive: The class that f1 and auc are about; format 2 does not say it, and then it is the last of two.
+    :param encoding: Split -> word pieces `truncated`, of how many examples (`examples_cut`), the `pieces` left, the
+        share of `unknown` ones among them, and what the head counts.
     """
 
     dataset: str | None = None
@@ -200,6 +214,7 @@ class DataSummary(Part):
     reported: Count | None = None
     split: str | None = None
     labels: list[str] | None = None
+    positive: str | None = None
     dropped: dict[str, Count] = Field({})
     truncated: Count = 0
     warnings: list[str] = Field([])

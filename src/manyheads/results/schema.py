@@ -70,6 +70,7 @@ class TaskResult(Part):
     dataset: str | None = None
     head: str | None = None
     split: str | None = Field(default=None, description="The split that scores are reported on.")
+    positive: str | None = Field(default=None, description="The class that f1 and auc are about.")
     items: Count | None = Field(default=None, description="Examples of that split.")
     clusters: Count | None = Field(
         default=None, description="Groups of examples that belong together, if there are such."

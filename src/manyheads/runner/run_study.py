@@ -31,7 +31,7 @@ from manyheads.runner.kept_models import damaged_lines, leave_out, left_out_line
 from manyheads.runner.pool import HUNG, STOP_WITHIN, in_processes
 from manyheads.runner.progress import Progress
 from manyheads.runner.queue import RunQueue
-from manyheads.runner.status import study_status
+from manyheads.runner.status import as_before, study_status
 from manyheads.runner.study_folder import (
     check_owner,
     holds_a_run_of,
@@ -106,6 +106,7 @@ def _conduct(
     study = read_study(path, code)
     out, paths = _folder(out or Path("runs") / study.name, fresh), [run.path for run in runs(study)]
     refuse_obstacles(out, paths)
+    study = as_before(study, out, code, progress.say)
     progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
     tasks = read_tasks(study, data, code)
     check_steps(study, examples(tasks), code)

@@ -1,13 +1,26 @@
 """What has become of a study's runs, and whether they are of the study as it is now."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from manyheads import registry
 from manyheads.core.problems import Problem, StudyError
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
-from manyheads.results.run_record import FailedRecord, FormatError, record_hash
+from manyheads.results.run_record import (
+    FORMAT,
+    RECORD,
+    FailedRecord,
+    FinishedRecord,
+    FormatError,
+    comparable,
+    read_record,
+    record_hash,
+)
 from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
+from manyheads.study.spec import Choice, Study
 from manyheads.study.steps import Run, runs
 from manyheads.training.identity import other_run, weights_untold
 from manyheads.training.inputs import StudyInputs
@@ -38,6 +51,38 @@ class StudyStatus:
         text = f"{len(self.finished)} finished, {len(self.to_do(retry_failed))} to do"
         left = f", {len(self.failed)} that failed before and stay so without --retry-failed"
         return text + (left if self.failed and not retry_failed else "")
+
+
+def as_before(study: Study, out: Path, code: Path | None, say: Callable[[str], None]) -> Study:
+    """The study with the settings that data settle today as runs in its folder have them that were done before that.
+
+    :param say: Called with a line for each task of which that is so.
+    """
+    tasks = dict(study.tasks)
+    for task in study.tasks.values():
+        settled = registry.constant("heads", task.head.name, "from_data", code)
+        keys = [key for key in settled if key not in task.head.settings]
+        older = next(filter(None, (_older(out / run.path) for run in runs(study) if task.name in run.tasks)), None)
+        head = older["tasks"].get(task.name, {}).get("head", {}) if keys and older else {}
+        if head.get("name") != task.head.name:
+            continue
+        kept = {key: head["settings"][key] for key in keys if key in head["settings"]}
+        if not kept:
+            continue
+        tasks[task.name] = replace(task, head=Choice(task.head.name, {**task.head.settings, **kept}))
+        told = ", ".join(f"{key} = {value}" for key, value in kept.items())
+        say(f"{task.name}: {told}, as its runs in {out} were trained by an earlier version")
+    return replace(study, tasks=tasks)
+
+
+def _older(folder: Path) -> dict[str, Any] | None:
+    """The settings of a run that an older format tells of, finished or with a checkpoint; None if there is none."""
+    try:
+        before = read_record(folder) if (folder / RECORD).is_file() else None
+        before = before if isinstance(before, FinishedRecord) else identity_of(folder)
+    except (OSError, ValueError, RecursionError):
+        return None  # `study_status` says what is wrong
+    return comparable(before.settings, before.format) if before and before.format < FORMAT else None
 
 
 def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> StudyStatus:

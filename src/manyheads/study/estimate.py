@@ -41,17 +41,19 @@ def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
         "study": study.name,
         "question": study.question,
         "seeds": list(study.seeds),
-        "tasks": {name: _task(task, unread[name]) for name, task in tasks.items()},
+        "tasks": {name: _task(task, unread[name], code) for name, task in tasks.items()},
         "arms": arms,
         "runs": len(runs(study)),
         "minutes": None if None in minutes else sum(minutes),
     }
 
 
-def _task(task: TaskData, unread: Sequence[Problem]) -> dict[str, Any]:
-    summary = task.summary
-    about = summary.model_dump(exclude={"truncated", "encoding"})
-    return {**about, "warnings": [*summary.warnings, *map(str, unread)]}
+def _task(task: TaskData, unread: Sequence[Problem], code: Path | None) -> dict[str, Any]:
+    summary, head = task.summary, task.task.head
+    about = summary.model_dump(exclude={"truncated", "encoding", "positive"})
+    settings = registry.describe("heads", head.name, code).resolved(head.settings)
+    notes = registry.checks("heads", head.name, code).notes(summary.labels, settings)
+    return {**about, "notes": notes, "warnings": [*summary.warnings, *map(str, unread)]}
 
 
 def _arm(
@@ -129,6 +131,7 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
         trained = f"{task['train']:,} to train on"
         reported = f"{task['reported']:,} reported ({task['split']})" if task["reported"] else "not scored"
         lines.append(f"  {name}: {task['dataset']}, {task['head']}; {trained}, {reported}")
+        lines += [f"    {note}" for note in task["notes"]]
         lines += [f"    {count} left out: {reason}" for reason, count in task["dropped"].items()]
         lines += [f"    warning: {warning}" for warning in task["warnings"]]
     lines += ["", "Arms"]

@@ -13,6 +13,7 @@ from manyheads import registry
 from manyheads.core.encoder_info import (
     EncoderInfo,
     PieceCounter,
+    cut_off,
     memory,
     not_by_layer,
     one_state,
@@ -65,7 +66,8 @@ def works(
 def unreadable(
     study: Study, tasks: Mapping[str, TaskData], data: Path | None, code: Path | None
 ) -> dict[str, list[Problem]]:
-    """For each task a warning where an encoder of its arms has no pieces for most of a sample of its texts."""
+    """For each task warnings where an encoder of its arms has no pieces for most of a sample of its texts, or where the
+    head cuts off more than a little of it."""
     found: dict[str, list[Problem]] = {task: [] for task in tasks}
     encoders = {arm.encoder.key: arm.encoder for arm in study.arms.values()}
     asked = dict.fromkeys((arm.encoder.key, task) for arm in study.arms.values() for task in arm.tasks)
@@ -76,7 +78,7 @@ def unreadable(
     for key, task in asked:
         info = infos[key]
         counter = info.counter if info else None  # an encoder without a companion tells when it is built
-        warnings = _unknown(tasks[task], counter, code) if counter else []
+        warnings = [*_unknown(tasks[task], counter, code), *_cut(tasks[task], counter, code)] if counter else []
         found[task] += [warning for warning in warnings if warning not in found[task]]
     return found
 
@@ -90,6 +92,21 @@ def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[P
         values = [value for row in rows for name in names for value in _texts(row[name])]
         share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
         warnings += unread(share, f"tasks.{task.task.name} ({split})")
+    return warnings
+
+
+def _cut(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Problem]:
+    """A warning for each split of whose sample the head cuts off more than a little."""
+    choice, warnings = task.task.head, []
+    checks, setting = (
+        registry.checks("heads", choice.name, code),
+        registry.constant("heads", choice.name, "cut_by", code),
+    )
+    settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
+    for split, rows in task.sample.items():
+        cuts = checks.cuts(rows, counter, settings)
+        where, overflow = f"tasks.{task.task.name} ({split})", settings.get("overflow", "")
+        warnings += cut_off(setting, settings.get(setting, 0), cuts, where, overflow=overflow)
     return warnings
 
 

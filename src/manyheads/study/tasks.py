@@ -18,6 +18,7 @@ from manyheads.datasets import Dataset
 from manyheads.datasets._checks import compare_splits, long_texts
 from manyheads.results.run_record import DataSummary
 from manyheads.study.hold_out import HeldOut
+from manyheads.study.settled import settled
 from manyheads.study.spec import UNSCORED, Study, Task
 
 BLOCK = 10_000
@@ -118,7 +119,9 @@ def read_tasks(study: Study, data: Path | None, code: Path | None = None) -> dic
     listening = _needs_scores(study, code)
     for task in study.tasks.values():
         try:
-            tasks[task.name] = _read(task, study, data, code, listening)
+            given = _read(task, study, data, code, listening)
+            task, train = settled(task, given.train, code)
+            tasks[task.name] = replace(given, task=task, train=train)
         except StudyError as error:
             problems += [replace(problem, where=_within(task.name, problem.where)) for problem in error.problems]
     if problems:

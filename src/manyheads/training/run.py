@@ -14,9 +14,10 @@ import numpy as np
 
 from manyheads import registry
 from manyheads.core.atomic_files import halted, halting, refuse_links
-from manyheads.core.encoder_info import unread
+from manyheads.core.encoder_info import cut_shares, unread
 from manyheads.core.lock import locked
 from manyheads.core.printable import printable, private, private_traceback
+from manyheads.core.problems import Problem
 from manyheads.core.values import Answer
 from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
@@ -298,7 +299,7 @@ class _RunInProgress:
                 result["official"][task] = head.official(answers, gold)
                 name = f"predictions/{task}.jsonl"
                 result["files"][name] = write_predictions(self.folder / name, answers, gold, head.gold, measures)
-            result["data"][task] = _about_data(task, given, counts)
+            result["data"][task] = _about_data(task, given, head, counts, self.inputs.code)
         return result
 
     def _cost(
@@ -327,11 +328,24 @@ class _RunInProgress:
         )
 
 
-def _about_data(task: str, given: TaskData, counts: Mapping[str, dict[str, Any]]) -> DataSummary:
-    unknown = [unread(split["unknown"], f"tasks.{task} ({name})") for name, split in counts.items()]
-    warnings = [str(warning) for each in unknown for warning in each]
-    truncated = sum(split["truncated"] for split in counts.values())
-    added = {"truncated": truncated, "encoding": counts, "warnings": [*given.summary.warnings, *warnings]}
+def _about_data(
+    task: str, given: TaskData, head: Any, counts: Mapping[str, dict[str, Any]], code: Path | None
+) -> DataSummary:
+    choice, found = given.task.head, list[Problem]()
+    overflow = registry.describe("heads", choice.name, code).resolved(choice.settings).get("overflow", "")
+    for split, about in counts.items():
+        where = f"tasks.{task} ({given.split if split == 'reported' else split})"
+        rows = given.reported if split == "reported" and given.reported is not None else given.train
+        pieces = (about["truncated"], about["truncated"] + about["pieces"])
+        examples, length = (about["examples_cut"], len(rows.rows)), getattr(head, head.cut_by, 0)
+        found += unread(about["unknown"], f"tasks.{task} ({split})")
+        found += cut_shares(head.cut_by, length, pieces, examples, where, overflow=overflow)
+    added = {
+        "truncated": sum(split["truncated"] for split in counts.values()),
+        "encoding": counts,
+        "positive": head.positive,
+        "warnings": [*given.summary.warnings, *map(str, found)],
+    }
     return given.summary.model_copy(update=added)
 
 
