@@ -185,7 +185,7 @@ def test_answers_that_were_changed_are_refused(done, tiny):
         ("[analyses.changed_answers]\nshown = -1", "analyses.changed_answers.shown: should be 0 or more. Found -1."),
         (
             "[analyses.word_importance]\npermutations = 9",
-            "analyses.word_importance.permutations: should be 99 or more.",
+            "analyses.word_importance.permutations: should be from 99 to 100000.",
         ),
         ("[analyses]\nchanged_answers = 3", "analyses.changed_answers: should be a table. Found 3."),
         ("[arms.analyses]", "arms.analyses: is the name of a file of the study"),

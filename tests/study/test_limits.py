@@ -164,7 +164,7 @@ def test_tasks_without_a_common_word(tmp_path):
     (tmp_path / "b.tsv").write_text("text\tlabel\n" + "one\tx\ntwo\ty\n" * 3)
     table = base()
     for name, task in table["tasks"].items():
-        task |= {"report": "train", "dataset": {"name": "table", "train": f"{name}.tsv"}}
+        task |= {"report": "train", "allow_train": True, "dataset": {"name": "table", "train": f"{name}.tsv"}}
     assert "no word occurs in the training split of every task" in refused(tmp_path, table)
 
 

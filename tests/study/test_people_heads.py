@@ -589,16 +589,6 @@ def test_entities_with_offsets(row, tmp_path):
     assert "entities with the characters where they begin and end" in message and "conll" in message
 
 
-def test_the_text_of_the_right_choice(tmp_path):
-    row = {"text": "How was it?", "choices": ["Fine.", "Awful."], "label": "Awful."}
-    message = refused(tmp_path, lines(row, {**row, "label": "Fine."}), "data.jsonl")
-    assert "the text of the right choice" in message and "0 for the first" in message
-    flat = csv(["How?,Fine.,Awful.,Fine.", "Why?,So.,No.,No."], "text,a,b,label")
-    assert "the text of the right choice" in refused(tmp_path, flat, "d.csv", columns={"choices": ["a", "b"]})
-    numbered = {"text": "1 + 1?", "choices": ["0", "1"], "label": "1"}
-    assert table(tmp_path, lines(numbered, numbered), "data.jsonl").rows["label"][:] == ["1", "1"]
-
-
 @pytest.mark.parametrize(
     ("name", "code", "says"),
     [
@@ -607,7 +597,6 @@ def test_the_text_of_the_right_choice(tmp_path):
         ("json-lists", 2, "one object of lists, such as one for each split"),
         ("doccano-jsonl", 2, "entities with the characters where they begin and end"),
         ("hf-token-json", 2, '"tokens" and "ner_tags" hold a list each'),
-        ("mc-answer-text", 2, "the text of the right choice"),
     ],
 )
 def test_shapes_of_people(name, code, says, tmp_path):

@@ -184,12 +184,9 @@ def _described(header: Any) -> dict[str, tuple[str, tuple[int, ...], int, int]]:
         if name == "__metadata__":
             continue
         kind, shape, places = (about.get(key) if isinstance(about, dict) else None for key in _HEADER)
-        whole = [*shape, *places] if isinstance(shape, list) and isinstance(places, list) else [None]
-        if (
-            not isinstance(kind, str)
-            or len(whole) != len(shape) + 2
-            or not all(type(one) is int and one >= 0 for one in whole)
-        ):
+        if not isinstance(kind, str) or not isinstance(shape, list) or not isinstance(places, list) or len(places) != 2:
+            raise ValueError(f"{shown(name)} is not described")
+        if not all(type(one) is int and one >= 0 for one in [*shape, *places]):
             raise ValueError(f"{shown(name)} is not described")
         found[name] = kind, tuple(shape), *places
     if not found:
@@ -281,7 +278,7 @@ def disagreements(
     deep = config["num_hidden_layers"]
     if deep > len(found):
         return [Problem(where, *declares("layers", deep, f"{counted(len(found), 'tensor')}"))], []
-    prefix = _PREFIXES.get(config["model_type"], config["model_type"]) + "."
+    prefix = f"{_PREFIXES.get(config['model_type'], config['model_type'])}."
     names = {_renamed(name.removeprefix(prefix)): shape for name, shape in found.items()}
     whole = expected_shapes(config, deep, names)
     if whole is None:

@@ -39,7 +39,7 @@ def _hash(path: Path, known: Path | None) -> str:
             if before["key"] == key and isinstance(before["sha256"], str):
                 return before["sha256"]
     with open_plain(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
     if kept is not None and time.time() - max(about.st_mtime, about.st_ctime) > SETTLED:
         with suppress(OSError, UnicodeError):
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -11,17 +11,19 @@ CONLL = 'set dataset = { name = "conll", train = "FILE" }.'
 ROWS = 50
 """So many rows say what a column holds."""
 TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "chunk_tags", "labels")
+ENTITIES = ("label", "labels", "entities", "spans")
+LOOKED_AT = frozenset((*TOKENS, *TAGS, *ENTITIES))
+"""The columns that are looked at beside those that are read."""
 
 
 def refuse_shapes(records: Records, where: str, columns: Mapping[str, str | Sequence[str]], problems: Problems) -> None:
-    """Raise if the columns that would be read hold tagged words, entities with offsets, answers without offsets, or the
-    text of the right choice.
+    """Raise if the columns that would be read hold tagged words, entities with offsets, or answers without offsets.
 
     :param columns: As the study names them.
     """
     problems.stop()
     first = _First(records, columns)
-    for found in (_tagged_words(first), _entities(first), _answers(first), _choice(first)):
+    for found in (_tagged_words(first), _entities(first), _answers(first)):
         if found is not None:
             what, shape, remedy = found
             raise StudyError([Problem(where, what, shown(shape), remedy)])
@@ -74,7 +76,7 @@ def _lists(values: Sequence[Any], *kinds: type) -> bool:
 
 def _entities(first: _First) -> Shape | None:
     """Entities by the characters where they begin and end, as doccano and spaCy write them."""
-    for name in dict.fromkeys([first.theirs("label"), "label", "labels", "entities", "spans"]):
+    for name in dict.fromkeys([first.theirs("label"), *ENTITIES]):
         values = [value for value in first.values(name) if value != []] if name else []
         if values and all(isinstance(value, list) and all(map(_is_entity, value)) for value in values):
             if first.theirs("label") not in ("", name):
@@ -107,22 +109,3 @@ def _answers(first: _First) -> Shape | None:
     )
     pair = f'{{ answers = ["{name}", "answer_start"] }}'
     return f'"{name}" holds the texts of answers, and not where they start', texts[0], f"{remedy}{pair}."
-
-
-def _choice(first: _First) -> Shape | None:
-    """The right choice as its text."""
-    name, choices = first.theirs("label"), first.columns.get("choices", "choices")
-    if not name or not choices:
-        return None
-    if isinstance(choices, str):
-        lists = first.values(choices)
-    else:
-        lists = list(zip(*(first.values(one) for one in choices), strict=False))
-    labels = first.values(name)
-    pairs = list(zip(labels, lists, strict=False))
-    if not pairs or not all(isinstance(texts, list | tuple) and label in texts for label, texts in pairs):
-        return None
-    if all(isinstance(label, str) and label.isdecimal() for label in labels):
-        return None
-    what = f'"{name}" holds the text of the right choice'
-    return what, labels[0], "Write its number among the choices, counted from 0: 0 for the first."

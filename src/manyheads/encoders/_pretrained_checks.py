@@ -300,7 +300,7 @@ def configuration(source: str, model: str) -> Config:
         config = read_config(path)
     except ValueError as error:
         raise no_such_model(model, f"Its config.json cannot be used: {error}.") from error
-    check_type(config)
+    check_type(dict(config))
     config = named(config)
     check_config(config, "encoder.model")
     return config

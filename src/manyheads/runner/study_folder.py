@@ -18,10 +18,11 @@ from manyheads.core.lock import locked
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.sealed import seal_broken
 from manyheads.results.records import read_records
-from manyheads.results.run_record import METRICS, RECORD, FormatError, comparable
+from manyheads.results.run_record import METRICS, RECORD, FormatError
 from manyheads.results.schema import SealedFile, StudyOutline
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
+from manyheads.training.identity import same_settings
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.resume import identity_of
 from manyheads.training.run import LOCK, run_settings
@@ -139,10 +140,8 @@ def holds_a_run_of(inputs: StudyInputs, out: Path, outline: StudyOutline) -> boo
     for run in runs(inputs.study):
         with suppress(FormatError):
             for before in (records[run.path], identity_of(out / run.path)):
-                if before is not None:
-                    now = run_settings(run, inputs).model_dump()
-                    if comparable(before.settings, before.format) == now:
-                        return True
+                if before is not None and same_settings(before, run_settings(run, inputs)):
+                    return True
     return False
 
 
@@ -169,7 +168,7 @@ def _is_lock(path: Path) -> bool:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > 1_000:
             return False
         content = path.read_bytes()
-        return not content or {"process", "host", "since"} <= set(json.loads(content))
+        return not content or {"process", "since"} <= set(json.loads(content))
     return False
 
 

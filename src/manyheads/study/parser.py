@@ -131,7 +131,7 @@ class _Reader(Checker):
         given = self.read(TaskTable, table, where)
         dataset, head = self.choice(where, table, "dataset"), self.choice(where, table, "head")
         return Task(
-            name, dataset, head, given.examples, given.batch_size, given.report, given.hold_out, given.allow_train
+            name, dataset, head, given.examples, given.batch_size, given.report, dict(given.hold_out), given.allow_train
         )
 
     def arms(self, given: StudyTable, tasks: Mapping[str, Task]) -> dict[str, Arm]:

@@ -215,7 +215,7 @@ class TaskTable(Settings):
     examples: NotNegativeInt = 0
     batch_size: PositiveInt | None = None
     report: Literal["", "train", "validation", "test", "none"] = ""
-    hold_out: dict[Literal["validation", "test"], BetweenZeroAndOne] = Field(default_factory=dict)
+    hold_out: Mapping[Literal["validation", "test"], BetweenZeroAndOne] = Field(default_factory=dict)
     allow_train: bool = False
 
 

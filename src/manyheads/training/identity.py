@@ -24,16 +24,27 @@ def other_run(
     :param now: The run's settings, as the study has them.
     :param data: Task -> hash of its data.
     """
-    then = before.settings
-    if None in (then.encoder.weights, now.encoder.weights):  # of one of them nobody wrote down
-        then, now = _without_weights(then), _without_weights(now)
-    problems = _differences(str(folder), comparable(then, before.format), comparable(now, FORMAT))
+    problems = _differences(str(folder), *_compared(before, now))
     if isinstance(before, Identity | FinishedRecord):
         for task, hashed in data.items():
             known = before.data.get(task)
             if (known if isinstance(known, str | None) else known.hash) != hashed:
                 problems.append(Problem(str(folder), f"the data of {task} has changed since this run", "", _BOTH))
     return problems
+
+
+def same_settings(before: Identity | RunRecord, now: RunSettings) -> bool:
+    """Whether a run was trained with these settings, whatever its data."""
+    then, told = _compared(before, now)
+    return then == told
+
+
+def _compared(before: Identity | RunRecord, now: RunSettings) -> tuple[JsonValue, JsonValue]:
+    """Both settings in the words of today; without the encoder's weights, if of one of them nobody wrote them down."""
+    then = before.settings
+    if None in (then.encoder.weights, now.encoder.weights):
+        then, now = _without_weights(then), _without_weights(now)
+    return comparable(then, before.format), comparable(now, FORMAT)
 
 
 def weights_untold(then: RunSettings, now: RunSettings) -> bool:
