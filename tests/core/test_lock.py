@@ -7,7 +7,7 @@ import signal
 from racing import SERVER, race
 from waiting import LIMIT
 
-from manyheads.core.lock import holder, locked
+from manyheads.core.lock import holder, is_lock, locked
 
 
 def test_one_of_sixteen_wins_and_its_death_frees_the_lock(tmp_path):
@@ -48,3 +48,14 @@ def test_a_file_that_says_nothing_is_no_obstacle(tmp_path):
     assert holder(tmp_path / "lock") == "another process"
     with locked(tmp_path / "lock") as mine:
         assert mine
+
+
+def test_a_lock_is_told_from_somebody_s_file(tmp_path):
+    with locked(tmp_path / "lock"):
+        assert is_lock(tmp_path / "lock")
+    assert is_lock(tmp_path / "lock")
+    for content in ("mine", "{}", "7", '["process", "since"]', "x" * 2_000):
+        (tmp_path / "mine").write_text(content)
+        assert not is_lock(tmp_path / "mine")
+    (tmp_path / "link").symlink_to("lock")
+    assert not is_lock(tmp_path / "link") and not is_lock(tmp_path / "nothing")

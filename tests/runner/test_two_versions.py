@@ -109,7 +109,7 @@ def test_a_command_that_waits_for_another_version_refuses_its_checkpoint(tmp_pat
     long = LONG.replace("checkpoint = { steps = 2 }", "").replace('[arms.alone]\nmodels = "one per task"\n', "")
     path.write_text(long)
     command = [sys.executable, "-m", "manyheads", "run", str(path), "--out", str(out), "--workers", workers]
-    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     metrics = out / "joint/1/metrics.jsonl"
     until(lambda: metrics.is_file() and metrics.stat().st_size)
     path.write_text(long.replace("1e-2", "2e-2"))

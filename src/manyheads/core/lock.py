@@ -14,6 +14,9 @@ from filelock import FileLock, Timeout
 
 from manyheads.core.printable import printable
 
+LONGEST = 1_000
+"""Bytes: what says who holds a lock is shorter."""
+
 
 @contextmanager
 def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
@@ -46,6 +49,17 @@ def _sign(file: int) -> None:
 def _machine() -> str:
     """Tells one machine from another without its name: folders of studies are shared."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:12]
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file is a lock of this module's; one that is being signed may be empty."""
+    with suppress(OSError, ValueError, RecursionError):
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > LONGEST:
+            return False
+        content = path.read_bytes()
+        about = json.loads(content) if content else {"process": 0, "since": ""}
+        return isinstance(about, dict) and {"process", "since"} <= about.keys()
+    return False
 
 
 def holder(path: Path) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from manyheads.core.atomic_files import links_below, write_whole
-from manyheads.core.lock import locked
+from manyheads.core.lock import is_lock, locked
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.sealed import seal_broken
 from manyheads.results.records import read_records
@@ -159,17 +159,7 @@ def left_over(out: Path, paths: Sequence[str]) -> list[str]:
 def _empty(out: Path) -> bool:
     """Whether a folder holds nothing, or what another command that takes it at this moment has written."""
     parts = re.compile(rf"({re.escape(MARK)}|{re.escape(STUDY)})\.[0-9a-f]{{8}}\.part")
-    return all(parts.fullmatch(path.name) or (path.name == LOCK and _is_lock(path)) for path in out.iterdir())
-
-
-def _is_lock(path: Path) -> bool:
-    """Whether a file is a lock of ours; one that is being written may be empty."""
-    with suppress(OSError, ValueError, RecursionError):
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > 1_000:
-            return False
-        content = path.read_bytes()
-        return not content or {"process", "since"} <= set(json.loads(content))
-    return False
+    return all(parts.fullmatch(path.name) or (path.name == LOCK and is_lock(path)) for path in out.iterdir())
 
 
 def _is_study(path: Path) -> bool:
