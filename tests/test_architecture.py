@@ -24,7 +24,7 @@ FAMILIES = {"analyses", "datasets", "encoders", "heads", "penalties", "sampling"
 # Beside what is below them: the package loads the version, `python -m manyheads` the commands.
 ALSO = {("__main__", "cli"), ("study", "datasets._checks")}
 # Where an import of ours may stand inside a function, so that what is heavy is loaded when it is needed.
-DELAYED = {"cli.py", "registry.py"}
+DELAYED = {"__main__.py", "cli.py", "registry.py"}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = {path.relative_to(SOURCE).parts[0].removesuffix(".py") for path in FILES}

@@ -1,6 +1,7 @@
 """`check`, `list` and `--help` on a machine without torch: the same plan, and the same messages for every mistake."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,27 +59,27 @@ def without_minutes(plan: dict) -> dict:
 HEAD, SPAN = 'name = "classification", max_length = 48', "stride = 24"
 MISTAKES = {
     "column": (HEAD, 'name = "multiple_choice"', ['tasks.food (train): the column "choices" is missing']),
-    "label": (HEAD, 'name = "regression"', ["tasks.food (train) (record food_sentiment-train-0): the label is not a"]),
+    "label": (HEAD, 'name = "regression"', ["tasks.food (train): the labels are names of classes"]),
     "range": (HEAD, 'name = "regression", low = 3.0, high = 1.0', ["tasks.food.head: regression: low and high are"]),
     "f1": (HEAD, 'name = "classification", metric = "f2"', ['tasks.food.head.metric: should be "accuracy"']),
     "stride": (SPAN, "stride = 90", ["tasks.questions.head: span: stride is longer than the room"]),
     "special": (SPAN, "stride = 71", ["tasks.questions.head: span: stride is longer than the room"]),
-    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head.nbest: should be 1 or more. Found 0."]),
+    "nbest": (SPAN, "stride = 24, nbest = 0", ["tasks.questions.head.nbest: should be from 1 to 1000. Found 0."]),
     "answer": ("nullable = true", "nullable = false", ["tasks.questions (train) (record questions_or_none-train-"]),
     "length": ("max_length = 48", "max_length = 129", ["tasks.food.head.max_length: longer than the encoder takes"]),
     "layers": ("[training]", "layers = 3\n[training]", ['encoder.layers: "TINY" has 2 layers. Found 3. Choose 1 to 2']),
-    "dropout": ("[training]", "dropout = 2.0\n[training]", ["encoder: dropout is a share from 0 to below 1"]),
+    "dropout": ("[training]", "dropout = 2.0\n[training]", ["encoder.dropout: should be from -1 to below 1"]),
     "model": ("TINY", "no/such-model", ['encoder.model: there is no such model. Found "no/such-model"']),
     "type": ("TINY", "gpt2", ["encoder.model: not an encoder that manyheads can run. Found gpt2."]),
     "config": ("TINY", "broken", ['encoder.model: there is no such model. Found "broken". Give a Hub id']),
-    "number": ("TINY", "worded", ['encoder.model: there is no such model. Found "worded". Give a Hub id']),
+    "number": ("TINY", "worded", ["encoder.model: num_hidden_layers of its config.json input should be"]),
     "tokenizer": ("TINY", "mute", ["encoder.model: its tokenizer cannot be used"]),
     "weights": ("TINY", "light", ["encoder.model: cannot be loaded"]),
     "fixed": ("ARM", 'weighting = { name = "fixed", weights = { food = -1.0 } }', ["arms.joint.weighting.weights."]),
     "famo": ("ARM", 'weighting = { name = "famo", learning_rate = -1.0 }', ["arms.joint.weighting.learning_rate: "]),
     "dtp": (
         "ARM", 'weighting = { name = "dynamic_task_prioritization", alpha = 2.0, gamma = -1.0 }',
-        ["arms.joint.weighting.alpha: should be more than 0", "arms.joint.weighting.gamma: should be 0 or more"],
+        ["arms.joint.weighting.alpha: should be more than 0", "arms.joint.weighting.gamma: should be from 0 to 50"],
     ),
     "parts": (
         "ARM", 'weighting = { name = "pcgrad" }\ntraining = { accumulation = 2 }',
@@ -98,12 +99,13 @@ def mistaken(tiny, tmp_path_factory) -> dict[str, Path]:
         "gpt2": {"config.json": {"model_type": "gpt2"}},
         "broken": {"config.json": []},
         "worded": {"config.json": {**config, "num_hidden_layers": "two"}, "model.safetensors": {}, "vocab.txt": {}},
-        "mute": {"config.json": config, "model.safetensors": {}},
+        "mute": {"config.json": config},
         "light": {"config.json": config, "vocab.txt": {}},
     }.items():
         (folder / name).mkdir()
         for file, content in files.items():
             (folder / name / file).write_text(json.dumps(content))
+    shutil.copy(tiny / "model.safetensors", folder / "mute")
     good = STUDY.format(tiny=tiny).replace('sampling = { name = "proportional" }', "ARM")
     assert good.count("ARM") == 1
     paths = {}

@@ -11,7 +11,7 @@ from manyheads.core.problems import Problem, StudyError
 from manyheads.core.values import Answer, Example
 from manyheads.inference import replies
 from manyheads.report.notebook import Results
-from manyheads.runner.pool import HUNG
+from manyheads.runner.pool import HUNG, STOP_WITHIN
 from manyheads.runner.progress import Progress
 from manyheads.runner.run_study import conduct
 from manyheads.study.estimate import planned, planned_lines
@@ -89,6 +89,8 @@ class Study:
         fresh: bool = False,
         retry_failed: bool = False,
         hung_after: float = HUNG / 60,
+        stop_within: float = STOP_WITHIN,
+        verify: bool = True,
     ) -> Results:
         """Train every arm, compare them, and write tables, a report and models.
 
@@ -103,6 +105,8 @@ class Study:
         :param fresh: Start anew in a new folder beside the old one.
         :param retry_failed: Do the runs again that failed before, and what is left.
         :param hung_after: Minutes without a sign of life until a run has failed.
+        :param stop_within: Seconds that workers have to save their runs after an interrupt.
+        :param verify: Read the files of finished runs, to see that they are as they were written.
         :raises StudyError: If the study, its data or the folder is not as it should be; nothing is trained then. Runs
             that fail while they train raise nothing: they are in `failed` of the results.
         """
@@ -119,6 +123,8 @@ class Study:
                 progress=progress,
                 retry_failed=retry_failed,
                 hung_after=60 * hung_after,
+                stop_within=stop_within,
+                verify=verify,
             )
         return Results(content, folder)
 
@@ -154,13 +160,14 @@ class Model:
     network: MultiTaskModel
 
     @classmethod
-    def open(cls, folder: Place, *, code: Place | None = None) -> "Model":
+    def open(cls, folder: Place, *, code: Place | None = None, verify: bool = True) -> "Model":
         """Open what a run left in its folder `model`.
 
         :param code: A folder with methods of one's own, if the model has some.
-        :raises StudyError: If the folder holds no model.
+        :param verify: Compare its files with the SHA-256 that were written down of them.
+        :raises StudyError: If the folder holds no model, or one that is not as the run wrote it.
         """
-        return cls(open_model(Path(folder), _path(code)))
+        return cls(open_model(Path(folder), _path(code), verify=verify))
 
     @property
     def tasks(self) -> tuple[str, ...]:

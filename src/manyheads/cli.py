@@ -4,11 +4,9 @@ Answers go to standard output, progress and problems to standard error. Exit cod
 75 interrupted and resumable.
 """
 
-import json
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -16,8 +14,10 @@ import typer
 from typer.core import TyperCommand
 
 from manyheads.core.atomic_files import HaltedError, halted, halting
+from manyheads.core.printable import printable, printable_json
 from manyheads.core.problems import Problem, StudyError, among
 from manyheads.core.version import __version__
+from manyheads.training.signals import StopSignals
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 75
 
@@ -36,6 +36,9 @@ Data = Annotated[
 ]
 Code = Annotated[
     Path | None, typer.Option("--code", help="A folder with methods of your own, laid out like manyheads.")
+]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Do not compare files with the SHA-256 that were written down of them.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -66,6 +69,10 @@ def run(
     hung_after: Annotated[
         float, typer.Option("--hung-after", min=0.1, help="Minutes without a sign of life until a run has failed.")
     ] = 60.0,
+    stop_within: Annotated[
+        float, typer.Option("--stop-within", min=0, help="Seconds that workers have to save their runs after a signal.")
+    ] = 60.0,
+    no_verify: NoVerify = False,
     as_json: Json = False,
 ) -> None:
     """Train every arm of a study, compare them, and write tables, a report and models.
@@ -73,9 +80,8 @@ def run(
     The same command again goes on where it stopped. Several at once, on one machine or on several with one folder,
     share the work.
     """
-    # A job that is ended from outside saves what it has, as one that is interrupted at the keyboard.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _problems_shown(as_json):
+    # An interrupt inside an import may be lost, or break it; and what is finished is shown. So signals wait for both.
+    with _problems_shown(as_json), StopSignals() as stop, stop.in_time():
         from manyheads.report.tables import terminal
         from manyheads.runner.progress import Progress
         from manyheads.runner.run_study import conduct
@@ -91,22 +97,24 @@ def run(
                 progress=progress,
                 retry_failed=retry_failed,
                 hung_after=60 * hung_after,
+                stop_within=stop_within,
+                verify=not no_verify,
             )
-    if as_json:
-        print(results.model_dump_json())
-    else:
-        _print_table(terminal(results))
-        print(f"\n{results.answer}\n\nReport: {where / 'report.html'}")
-    for run in results.failed:
-        name = "/".join(str(part) for part in (run.arm, run.seed, run.task) if part is not None)
-        print(f"failed: {name}: {run.reason}", file=sys.stderr)
-    lost = [one for one in results.analyses if one.failed]
-    for one in lost:
-        print(f"failed: analysis {one.name}: {one.failed}", file=sys.stderr)
-    if results.failed:
-        print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
-    if results.failed or lost:
-        raise typer.Exit(FAILED)
+        if as_json:
+            print(printable_json(results.model_dump(mode="json")))
+        else:
+            _print_table(terminal(results))
+            print(f"\n{printable(results.answer)}\n\nReport: {printable(where / 'report.html')}")
+        for run in results.failed:
+            name = "/".join(str(part) for part in (run.arm, run.seed, run.task) if part is not None)
+            print(printable(f"failed: {name}: {run.reason}"), file=sys.stderr)
+        lost = [one for one in results.analyses if one.failed]
+        for one in lost:
+            print(printable(f"failed: analysis {one.name}: {one.failed}"), file=sys.stderr)
+        if results.failed:
+            print("Find out why, then do them again: the same command with --retry-failed.", file=sys.stderr)
+        if results.failed or lost:
+            raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -116,7 +124,7 @@ def check(study: StudyFile, data: Data = None, code: Code = None, as_json: Json 
         from manyheads.study.estimate import planned, planned_lines
 
         plan = planned(study, data, code)
-    print(json.dumps(plan, ensure_ascii=False) if as_json else "\n".join(planned_lines(plan)))
+    print(printable_json(plan) if as_json else "\n".join(planned_lines(plan)))
 
 
 @app.command()
@@ -131,21 +139,22 @@ def init(
         from manyheads.study.template import new_study
 
         path, about = new_study(name, pairs)
-    print(f"{about}\nNext: manyheads check {path}")
+    print(printable(f"{about}\nNext: manyheads check {path}", "\n"))
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")]) -> None:
-    """Write the tables, figures and report of a study's folder again."""
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `manyheads run` wrote.")],
+    no_verify: NoVerify = False,
+) -> None:
+    """Write the tables, figures and report of a study's folder again, and say what does not agree with its runs."""
     with _problems_shown(False):
         from manyheads.report.tables import terminal
-        from manyheads.results.reader import read_results
-        from manyheads.runner.run_study import present
+        from manyheads.runner.report_study import report_study
 
-        results = read_results(folder)
-        present(results, folder)
+        results = report_study(folder, lambda line: print(line, file=sys.stderr), verify=not no_verify)
     _print_table(terminal(results))
-    print(f"\nReport: {folder / 'report.html'}")
+    print(f"\nReport: {printable(folder / 'report.html')}")
 
 
 @app.command("list")
@@ -163,10 +172,10 @@ def list_(
             members = [registry.describe(each, name, code) for name in registry.names(each, code)]
             print(f"{each}" if members else f"{each}: none yet")
             for entry in members:
-                print(f"  {entry.name:<28} {entry.summary}")
+                print(printable(f"  {entry.name:<28} {entry.summary}"))
                 for setting in entry.settings if family else ():
                     needed = "required" if setting.default is registry.REQUIRED else f"= {setting.default!r}"
-                    print(f"      {setting.name}: {setting.kind} {needed}")
+                    print(printable(f"      {setting.name}: {setting.kind} {needed}"))
 
 
 @app.command()
@@ -175,14 +184,18 @@ def predict(
     file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="JSON lines; standard input by default.")] = "-",
     task: Annotated[list[str] | None, typer.Option("--task", help="Which task; repeat it for several.")] = None,
     code: Code = None,
+    no_verify: NoVerify = False,
 ) -> None:
     """Answer JSON lines with a trained model: `text`; `text` and `text_pair`; `question` and `context`; `text` and
     `choices`; or `words`, a list. Several tasks over the same texts share one pass of the encoder."""
     with _problems_shown(False):
         from manyheads.inference import answer
+        from manyheads.training.model_files import not_recorded
 
-        for line in answer(model, task or [], file, code):
-            print(json.dumps(line, ensure_ascii=False))
+        if not no_verify and (unknown := not_recorded(model)):
+            print(printable(f"{model}: no SHA-256 was recorded of {', '.join(unknown)}"), file=sys.stderr)
+        for line in answer(model, task or [], file, code, verify=not no_verify):
+            print(printable_json(line))
 
 
 class _Score(TyperCommand):
@@ -218,11 +231,11 @@ def score(
 
         found = score_files(head, gold, predictions, null_odds=null_odds, label=label or None, code=code)
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(printable_json(found))
         return
     reasons = found.pop("undefined", {})
     for name, value in found.items():
-        print(f"{name:<20} {f'undefined: {reasons[name]}' if name in reasons else value}")
+        print(printable(f"{name:<20} {f'undefined: {reasons[name]}' if name in reasons else value}"))
 
 
 @app.command()
@@ -236,15 +249,15 @@ def cache(
     """
     from manyheads.data.token_cache import TokenCache, amount, contents, contents_lines, default_folder
 
-    kept = TokenCache(default_folder(), lambda line: print(line, file=sys.stderr))
+    kept = TokenCache(default_folder(), lambda line: print(printable(line), file=sys.stderr))
     if not clear:
         found = contents(kept)
-        print(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(contents_lines(found)))
+        print(printable_json(found) if as_json else "\n".join(contents_lines(found)))
         return
     removed, freed = kept.clear()
     left = len(kept.entries())
     if as_json:
-        print(json.dumps({"folder": contents(kept)["folder"], "removed": removed, "freed": freed, "left": left}))
+        print(printable_json({"folder": contents(kept)["folder"], "removed": removed, "freed": freed, "left": left}))
     else:
         print(f"{removed} {'entry' if removed == 1 else 'entries'} removed, {amount(freed)} freed")
     if left:
@@ -255,7 +268,8 @@ def cache(
 @contextmanager
 def _problems_shown(as_json: bool) -> Iterator[None]:
     try:
-        yield
+        with StopSignals() as stop, stop.at_once():
+            yield
     except StudyError as error:
         _refuse(error, as_json)
     except OSError as error:
@@ -267,23 +281,20 @@ def _problems_shown(as_json: bool) -> Iterator[None]:
     except HaltedError as error:
         _later(str(error))
     except KeyboardInterrupt:
-        print("interrupted; `manyheads run` with the same study and --out goes on from here", file=sys.stderr)
+        with suppress(OSError):  # after SIGHUP nobody is left to tell
+            print("interrupted; `manyheads run` with the same study and --out goes on from here", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 
 def _later(why: str) -> NoReturn:
-    print(f"{why}\nNothing is lost: make room, then the same command goes on from here.", file=sys.stderr)
+    print(f"{printable(why)}\nNothing is lost: make room, then the same command goes on from here.", file=sys.stderr)
     raise typer.Exit(INTERRUPTED) from None
 
 
 def _refuse(error: StudyError, as_json: bool) -> NoReturn:
     if as_json:
         keys = ("where", "what", "found", "remedy")
-        print(
-            json.dumps(
-                {"problems": [{key: getattr(p, key) for key in keys} for p in error.problems]}, ensure_ascii=False
-            )
-        )
+        print(printable_json({"problems": [{key: getattr(p, key) for key in keys} for p in error.problems]}))
     else:
         number = len(error.problems)
         print(f"{number} problem{'s' if number > 1 else ''}:", file=sys.stderr)
@@ -299,14 +310,17 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
     header, *rows = rows
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", max_width=32 if index == 0 else None)
+        table.add_column(
+            printable(name, "\n"), justify="left" if index == 0 else "right", max_width=32 if index == 0 else None
+        )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(printable(cell, "\n") for cell in row))
     Console(markup=False, highlight=False).print(table)
     print("\nScores are means over seeds times 100, ± half the 95 % interval; below, the difference to the baseline:")
     print("helps, hurts, same (no difference that matters), ? (cannot tell).")
 
 
 def main() -> None:
-    """The console command."""
+    """The console command. A job that is ended from outside ends like one that is interrupted at the keyboard."""
+    StopSignals().__enter__()  # never left: a signal at the very end would only add a traceback
     app()

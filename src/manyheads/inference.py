@@ -8,26 +8,28 @@ from typing import Any, TextIO
 
 from manyheads.core.problems import Problem, StudyError, among, shown
 from manyheads.core.text_checks import encodes
-from manyheads.core.values import Answer, Example, Pieces, Tokenizer
-from manyheads.heads import Head
+from manyheads.core.values import LONGEST_TEXT, Answer, Example, Pieces, Tokenizer
 from manyheads.training.model import MultiTaskModel, open_model
 from manyheads.training.prediction import predict
 
 CHUNK = 512
 """Lines answered at a time, so that an endless input gets its answers as it goes."""
-LONGEST = 16_000_000
+LONGEST = 2 * LONGEST_TEXT
 """Characters in a line: a file without line ends must not fill the memory."""
 MOST = 20
 """Problems shown before giving up."""
 
 
-def answer(model: Path, tasks: Sequence[str], file: str, code: Path | None = None) -> Iterator[Answer]:
+def answer(
+    model: Path, tasks: Sequence[str], file: str, code: Path | None = None, *, verify: bool = True
+) -> Iterator[Answer]:
     """One line for each line of the file: with one task its answer, with several a table of answers by task.
 
     :param file: A path, or "-" for standard input.
+    :param verify: Compare the model's files with what was written.
     :raises StudyError: If the folder holds no model, a task is not in it, or lines are not what the heads ask for.
     """
-    opened = open_model(model, code)
+    opened = open_model(model, code, verify=verify)
     _check_tasks(opened, tasks, "--task")
     with _opened(file) as stream:
         for lines in _chunks(_examples(stream, file, opened, tasks)):
@@ -174,7 +176,7 @@ def answers(
     Each text is tokenised once, and tasks that ask about the same sequences share one pass of the encoder.
     """
     tokenizer = _CutOnce(model.tokenizer)
-    encoded = {task: model.head(task).encode(_questions(lines, model.head(task)), tokenizer) for task in tasks}
+    encoded = {task: model.head(task).encode(_questions(lines, _asked(model, task)), tokenizer) for task in tasks}
     found: Mapping[str, list[Answer]] = predict(model, encoded, precision)
     for index, line in enumerate(lines):
         if len(tasks) == 1:
@@ -183,5 +185,6 @@ def answers(
             yield {"id": line["id"], **{task: found[task][index] for task in tasks}}
 
 
-def _questions(lines: Sequence[Example], head: Head) -> list[Example]:
-    return [{key: value for key, value in line.items() if key not in head.gold} for line in lines]
+def _questions(lines: Sequence[Example], columns: Sequence[str]) -> list[Example]:
+    """What a task was trained to read: an answer does not depend on what stands beside it for another task."""
+    return [{name: line[name] for name in ("id", *columns)} for line in lines]

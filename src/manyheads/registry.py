@@ -16,7 +16,7 @@ import importlib.util
 import re
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -117,7 +117,10 @@ class Entry:
         return {**defaults, **settings}
 
 
-CHECKED = ("problems", "unfit", "lengths", "cuts", "settled", "remarks", "notes", "info", "score")
+CHECKED = (
+    *("problems", "unfit", "lengths", "cuts", "settled", "remarks", "notes"),
+    *("info", "weights", "learn", "parameters", "score"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,9 @@ class Checks:
     remarks: Callable[[Table, Options, str], list[Problem]] = lambda *_: []
     notes: Callable[[Sequence[str] | None, Options], list[str]] = lambda *_: []
     info: Callable[[Places, Options], EncoderInfo | None] = lambda *_: None
+    learn: Callable[[Mapping[str, Iterable[str]], Options], Any] | None = None
+    parameters: Callable[[Any, Options], int] | None = None
+    weights: Callable[[Places, Options], Sequence[Path]] = lambda *_: ()
     score: Callable[..., Any] | None = None
 
 
@@ -225,9 +231,11 @@ def _from_path(full_name: str, path: Path) -> Any:
 
 
 def _path(family: str, name: str, code: Path | None) -> Path:
+    if code:
+        names(family, code)  # refuses what is no folder
     for folder in [code, HERE] if code else [HERE]:
         path = folder / family / f"{name}.py"
-        if name in names(family, code) and path.is_file():
+        if settings.NAME.fullmatch(name) and path.is_file():
             return path
     remedy = among(name, names(family, code))
     raise StudyError([Problem(family.removesuffix("s"), f'there is no "{name}"', "", remedy)])

@@ -188,7 +188,7 @@ REFUSED = [
             "label": 3.5}),
             "decimal point", 'target = "number"', study=LINES),
     refused(33, "Names for a regression", "an error about dtypes", rows("a\tgood", "b\tbad"),
-            "the label is not a finite number",
+            "the labels are names of classes",
             study=study(own(), "regression")),
     refused(34, "A list of labels", "all zero, silently", json_lines({"text": "a", "label": ["x", "y"]}),
             "of type list",

@@ -228,7 +228,7 @@ REFUSED = [
         "A choice that is not there",
         "IndexError",
         json_lines({"text": "a", "choices": ["b", "c"], "label": 2}),
-        "one of 2 choices, counted from 0",
+        "neither one of the 2 choices nor the number of one",
         study=CHOICES,
     ),
     refused(
@@ -246,14 +246,14 @@ REFUSED = [
         "metrics overwrite each other",
         {"data.tsv": rows("\ta\tx", header="id\ttext\tlabel")},
         study(own()),
-        ("an id is not a string",),
+        ("an id is empty or no string",),
     ),
     refused(
         44,
         "An id with a decimal point",
         "1.0 and 1 are one",
         '{"id": 1.0, "text": "a", "label": "x"}\n',
-        "an id is not a string",
+        "an id is empty or no string",
         "1.0",
     ),
     refused(

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from manyheads.core.values import Encoded, Input
-from manyheads.data import token_cache
+from manyheads.data import token_cache, tokenized
 from manyheads.data.batches import identity
 from manyheads.data.columns import block_of
 from manyheads.data.token_cache import ABOUT, DATA, PLACE, TokenCache, amount, contents, contents_lines, default_folder
@@ -305,3 +305,35 @@ def test_showing_the_cache_needs_no_torch():
         "assert not {'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def moved(path):
+    """Put a file or folder elsewhere, and a link to it in its place."""
+    elsewhere = path.parents[1] / path.name
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+LINKS = {
+    "data elsewhere": lambda place: moved(place / DATA),
+    "the description elsewhere": lambda place: moved(place / ABOUT),
+    "the whole elsewhere": moved,
+    "to nothing": lambda place: [shutil.rmtree(place), place.symlink_to("nothing")],
+    "to a device": lambda place: [(place / ABOUT).unlink(), (place / ABOUT).symlink_to("/dev/zero")],
+    "a pipe": lambda place: [(place / DATA).unlink(), os.mkfifo(place / DATA)],
+    "a folder": lambda place: [(place / DATA).unlink(), (place / DATA).mkdir()],
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_link_or_a_pipe_in_place_of_an_entry_is_made_anew(cache, said, link):
+    given = examples()
+    cache.make(KEY, ABOUT_IT, blocks(given))
+    LINKS[link](cache.folder / PLACE / KEY)
+    assert cache.find(KEY) is None and len(said) == 1
+    assert identity(cache.make(KEY, ABOUT_IT, blocks(given))) == identity(cache.find(KEY)) == identity(given)
+    assert len(said) == 1 and cache.writable
+
+
+def test_an_entry_of_before_is_passed_over_without_a_word(cache, said):
+    assert token_cache.FORMAT == tokenized.FORMAT == 3, "raised together: keys of before name nothing that is read"

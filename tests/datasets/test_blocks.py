@@ -49,11 +49,11 @@ def test_arrow_is_not_copied():
 )
 def test_sound_files_are_read_in_blocks(tmp_path, monkeypatch, name, content, names, lines):
     (tmp_path / "data").write_bytes(content.encode())
-    found = read_blocks(tmp_path / "data", name, "utf-8", ())
+    found = read_blocks(tmp_path / "data", name, "utf-8", (), ",")
     assert found is not None and found[0] == names and found[2].tolist() == lines
     assert all(isinstance(block, pa.Array) for block in found[1]["text"].blocks)
     monkeypatch.setattr(_blocks, "ROWS", 1)
-    again = read_blocks(tmp_path / "data", name, "utf-8", ())
+    again = read_blocks(tmp_path / "data", name, "utf-8", (), ",")
     assert len(again[1]["text"].blocks) == 2
     for each in names:
         assert list(again[1][each]) == list(found[1][each])
@@ -87,7 +87,7 @@ ODD = {
 def test_anything_odd_is_left_to_the_thorough_reading(tmp_path, kind):
     name, content = ODD[kind]
     (tmp_path / "data").write_bytes(content)
-    assert read_blocks(tmp_path / "data", name, "utf-8", ()) is None
+    assert read_blocks(tmp_path / "data", name, "utf-8", (), ",") is None
 
 
 def test_values_come_back_as_they_were():
@@ -159,11 +159,11 @@ def test_both_ways_meet_sound_tables_too(tmp_path, monkeypatch, name):
 def test_the_search_for_cycles_goes_on_after_reading(tmp_path, content):
     (tmp_path / "d.csv").write_text(content)
     assert gc.isenabled()
-    read_blocks(tmp_path / "d.csv", "csv", "utf-8", ())
+    read_blocks(tmp_path / "d.csv", "csv", "utf-8", (), ",")
     assert gc.isenabled()
     gc.disable()
     try:
-        read_blocks(tmp_path / "d.csv", "csv", "utf-8", ())
+        read_blocks(tmp_path / "d.csv", "csv", "utf-8", (), ",")
         assert not gc.isenabled()
     finally:
         gc.enable()

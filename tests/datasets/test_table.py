@@ -131,7 +131,7 @@ def test_warnings_about_labels(tmp_path):
     table = read(tmp_path, lines("a\tGood", "b\tgood", "c\tbad"))
     assert "differ in case or spacing only" in str(table.warnings[0])
     assert "in no row" in str(read(tmp_path, lines("a\tx", "b\ty"), labels=["x", "y", "z"]).warnings[0])
-    assert "stand in quotes" in str(read(tmp_path, lines('"a"\tx', '"b"\ty')).warnings[0])
+    assert '2 texts of "text" in quotes' in str(read(tmp_path, lines('"a"\tx', '"b"\ty')).warnings[0])
 
 
 def test_splits_share_the_classes_of_train(tmp_path):

@@ -305,7 +305,7 @@ def test_it_is_checked_without_torch(study_path, tmp_path):
 
 
 REFUSED = {
-    "width": ("width = 6", "width = 0", "encoder.width: the hidden layer needs at least one unit. Found 0."),
+    "width": ("width = 6", "width = 0", "encoder.width: should be from 1 to 65536. Found 0."),
     "sluice": (
         "[arms.joint]", '[arms.joint]\nsharing = { name = "sluice" }',
         'sharing: it looks at single tokens, and the encoder has one state for a whole text. Found "bag_of_words".',

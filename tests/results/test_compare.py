@@ -116,7 +116,7 @@ def test_results_are_written_as_outputs_md_has_them(folder):
     assert read_results(folder.out) == results
     assert list(written) == [
         "format", "version", "study", "tasks", "arms", "answer", "scores", "comparisons", "failed", "analyses",
-        "fingerprints",
+        "fingerprints", "seal",
     ]  # fmt: skip
     assert results.study.question == "Does sharing help?"
     task = results.tasks["squad"]

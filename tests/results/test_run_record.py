@@ -130,13 +130,13 @@ def test_a_step_of_format_1_is_read_and_written_in_this_one():
 
 
 def test_a_setting_that_came_later_has_the_value_as_before(monkeypatch):
-    monkeypatch.setattr(run_record, "FORMAT", 4)
+    monkeypatch.setattr(run_record, "FORMAT", 9)
     added = {"training.average": 0.0, "tasks.*.head=span.settings.most": 30, "tasks.*.head=tagging.settings.other": 1}
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {key: (4, value) for key, value in added.items()})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {key: (9, value) for key, value in added.items()})
     settings = run_settings("food", "asked")
     found = comparable(settings, 3)
     assert found["training"] == {"learning_rate": 0.001, "optimizer": {"name": "adamw"}, "average": 0.0}
     heads = [task["head"]["settings"] for task in found["tasks"].values()]
     assert heads == [{"max_length": 96, "most": 30}] * 2
     # A run of the format that has the setting says it itself.
-    assert comparable(settings, 4) == settings.model_dump()
+    assert comparable(settings, 9) == settings.model_dump()

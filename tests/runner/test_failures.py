@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torture import contents
+from torture_files import contents
 from typer.testing import CliRunner
 
 from manyheads.cli import app

@@ -166,7 +166,8 @@ def test_a_run_that_hangs_has_failed_and_the_others_go_on(stuck, tmp_path, monke
         hours.extend([1] * hangs.exists())
         return time.monotonic() + 3600 * len(hours)
 
-    monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=clock, sleep=time.sleep))
+    monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(pool, "LONGEST", 10.0**9)
     study = read_study(path, code)
     inputs = StudyInputs(study, read_tasks(study, None, code), None, code)
     waiting = sorted(
@@ -195,8 +196,8 @@ def alive(process: int) -> bool:
 @pytest.mark.usefixtures("hears_interrupts")
 def test_a_signal_ends_a_command_and_leaves_no_process(study_file, tmp_path, signals):
     study_file.write_text(study_file.read_text().replace("steps = 6", "steps = 100000"))
-    patient = f"from manyheads import cli; from manyheads.runner import pool; pool.PATIENCE = {LIMIT}; cli.main()"
-    command = [sys.executable, "-c", patient, "run", study_file, "--out", tmp_path / "out", "--workers", "2"]
+    command = [sys.executable, "-m", "manyheads", "run", study_file, "--out", tmp_path / "out"]
+    command += ["--workers", 2, "--stop-within", LIMIT]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
     metrics = [tmp_path / "out" / "alone" / "1" / task / "metrics.jsonl" for task in ("food", "questions")]
     until(lambda: all(path.is_file() and path.stat().st_size for path in metrics))

@@ -9,6 +9,7 @@ from manyheads.core.problems import StudyError
 from manyheads.results import run_record
 from manyheads.runner.run_study import study_outline
 from manyheads.runner.status import study_status
+from manyheads.study.methods import Encoders
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
@@ -84,18 +85,41 @@ def test_what_is_not_as_it_was_is_refused_by_its_name(folder, write):
 
 @pytest.mark.parametrize("write", ["finished", "stopped"])
 def test_a_later_format_is_refused_by_its_name(folder, write):
-    getattr(folder, write)(format=4)
-    assert "was written in format 4; this version reads 1 to 3. Use the version that wrote it" in folder.refused()
+    getattr(folder, write)(format=run_record.FORMAT + 1)
+    now = run_record.FORMAT
+    assert f"was written in format {now + 1}; this version reads 1 to {now}. Use the version" in folder.refused()
 
 
 @pytest.mark.parametrize("write", ["finished", "stopped"])
 def test_a_setting_that_earlier_versions_did_not_have_is_as_before_or_refused(folder, monkeypatch, write):
-    """As if `clip` had come with format 4; format 1 then clipped as this study does, or did not clip."""
-    monkeypatch.setattr(run_record, "FORMAT", 4)
+    """As if `clip` had come with a later format; format 1 then clipped as this study does, or did not clip."""
+    monkeypatch.setattr(run_record, "FORMAT", 9)
     now = folder.before["settings"]["training"].pop("clip")
     getattr(folder, write)()
     assert "was trained with training.clip = None. Found 1.0 in the study" in folder.refused()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (4, now)})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (9, now)})
     folder.status()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (4, 0.0)})
+    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (9, 0.0)})
     assert "was trained with training.clip = 0.0. Found 1.0 in the study" in folder.refused()
+
+
+@pytest.mark.parametrize("write", ["finished", "stopped"])
+def test_weights_of_the_encoder_that_changed_are_refused_as_changed_data_are(folder, write):
+    assert len(folder.before["settings"]["encoder"]["weights"]) == 64
+    folder.before["settings"]["encoder"]["weights"] = "0" * 64
+    getattr(folder, write)()
+    assert "the weights that the encoder starts from have changed since this run" in folder.refused()
+
+
+@pytest.mark.parametrize("write", ["finished", "stopped"])
+def test_a_record_that_does_not_say_which_weights_is_told_and_not_refused(folder, write):
+    del folder.before["settings"]["encoder"]["weights"]
+    getattr(folder, write)()
+    assert folder.status().untold == [folder.run.path]
+
+
+def test_a_finished_run_whose_encoder_is_gone_is_finished(folder, tiny, monkeypatch):
+    folder.finished()
+    monkeypatch.setattr(Encoders, "weights", lambda *_: None)
+    found = folder.status()
+    assert [run.path for run in found.finished] == [folder.run.path] and found.untold == []

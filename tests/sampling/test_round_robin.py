@@ -57,7 +57,7 @@ def test_expectations_hold(settings):
 
 def test_note_says_what_is_seen_more_than_once():
     (note,) = RoundRobin(SIZES, TYPES).notes()
-    assert note == "b: 4 draws of 2 batches: each example is seen 2.0 times"
+    assert note == "b: 4 draws of 2 batches in an epoch: each example is seen 2.0 times in it"
     assert RoundRobin(SIZES, TYPES, until="shortest").notes() == []
 
 

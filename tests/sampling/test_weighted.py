@@ -69,7 +69,9 @@ def test_report_per_dataset():
     # Methods.md, A7: the four others get 0.05 each, 509 draws; only MRPC's 230 batches do not suffice.
     sampling = Weighted(REPORT, REPORT_TYPES, weights={"squad": 0.8})
     assert sampling.expected_steps() == pytest.approx(8145 / 0.8)
-    assert sampling.notes() == ["mrpc: 509 draws expected of 230 batches: each example is seen 2.2 times"]
+    assert sampling.notes() == [
+        "mrpc: 509 draws expected of 230 batches in an epoch: each example is seen 2.2 times in it"
+    ]
     assert counts(sampling)["mrpc"] == pytest.approx(509, abs=4 * math.sqrt(509))
 
 

@@ -10,7 +10,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "study_file.md"
 
 
 def test_the_page_is_what_the_code_says():
-    assert PAGE.read_text("utf-8") == reference(), "make it again: PYTHONPATH=tests/support python tests/study/test_reference.py"
+    assert PAGE.read_text("utf-8") == reference(), (
+        "make it again: PYTHONPATH=tests/support python tests/study/test_reference.py"
+    )
 
 
 def test_every_key_and_setting_has_a_type_and_a_sentence():

@@ -117,6 +117,7 @@ def task(
     """The table of a task; `report = "train"` needs no second file."""
     head = {"name": head} if isinstance(head, str) else head
     lines = [f"[tasks.{name}]", f"dataset = {toml(dataset)}", f"head = {toml(head)}", f"report = {toml(report)}"]
+    lines += ["allow_train = true"] * (report == "train")
     return "\n".join(line for line in lines if line != 'report = ""') + "\n"
 
 

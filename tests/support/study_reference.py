@@ -37,7 +37,8 @@ A study is one TOML file. What it may hold is told here, table by table, and the
 be named, with its settings: `weighting = { name = "fixed", weights = { sst2 = 2.0 } }`. Whatever is not listed is
 refused, with the key that was probably meant, and so is a number that is not finite.
 
-Made from the code that checks a study file, by `PYTHONPATH=tests/support python tests/study/test_reference.py`; do not edit.
+Made from the code that checks a study file, by `tests/study/test_reference.py` with `PYTHONPATH=tests/support`;
+do not edit.
 """
 
 

@@ -3,12 +3,12 @@
     make torture
 
 Each run is killed (SIGKILL, nothing is cleaned up) and started again until it ends. Then the SHA-256 of its weights, of
-the optimizer's last state, of its metrics and of its predictions must be those of the run that nobody disturbed.
+the optimizer's last state, of its metrics and of its predictions must be those of the run that nobody disturbed. Then
+commands are sent signals to stop, or stand still: see signal_trials.py.
 """
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import shutil
@@ -23,6 +23,8 @@ from typing import Any
 
 import torch
 from racing import SERVER
+from signal_trials import attack
+from torture_files import contents
 from waiting import LIMIT
 
 from conftest import STUDY, make_tiny
@@ -71,15 +73,6 @@ def opened(path: Path) -> tuple[Any, StudyInputs]:
     study = read_study(path)
     only = next(each for each in runs(study) if each.arm.name == "this")
     return only, StudyInputs(study, read_tasks(study, None), None, None)
-
-
-def contents(folder: Path, steps: int) -> dict[str, str]:
-    """What a run leaves, without what it took: hashes of weights and predictions, and each step without seconds."""
-    names = [*sorted((folder / "model").glob("*.safetensors")), *sorted((folder / "predictions").iterdir())]
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(steps))
-    return found | {"steps": json.dumps([{key: line[key] for key in line if key != "seconds"} for line in lines])}
 
 
 def tripwires(patch: Callable[[Any, str, Any], None], reached: Callable[[str, int], None]) -> None:
@@ -245,6 +238,7 @@ def main() -> None:
     """Attack every kind of arm, and say what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200, help="at random times, over all studies")
+    parser.add_argument("--signals", type=int, default=200, help="commands that are sent signals")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--arms", nargs="*", default=list(ARMS))
     given = parser.parse_args()
@@ -266,7 +260,9 @@ def main() -> None:
                 if found:
                     wrong.append(f"{arm}: killed {new} times at random: {found}")
             print(f"{arm}: {points} points and {kills} random kills so far, {len(wrong)} differ", flush=True)
+        wrong += attack(Path(name) / "signals", given.signals, draw) if given.signals else []
     print(f"{kills} kills at random times and {points} at points inside a save or after the last step")
+    print(f"{given.signals} commands that were sent signals")
     print("\n".join(wrong) or "every run ended with the bits of the one that was left alone")
     sys.exit(1 if wrong else 0)
 

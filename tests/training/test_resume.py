@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torture import ARMS, ENDS, POINTS, contents, opened, study_text, tripwires
+from torture import ARMS, ENDS, POINTS, opened, study_text, tripwires
+from torture_files import contents
 
 from manyheads.core.problems import StudyError
 from manyheads.runner.progress import Progress
 from manyheads.runner.run_study import conduct
+from manyheads.training import checkpoint, signals
+from manyheads.training.resume import saved_step
 from manyheads.training.run import run_once
 from manyheads.training.signals import StopSignals
 
@@ -111,12 +114,59 @@ def test_a_signal_while_scoring_costs_no_step_of_training(study_of, tmp_path):
 
 
 @pytest.mark.usefixtures("hears_interrupts")
-def test_a_second_signal_stops_at_once():
+def test_what_comes_together_is_one_signal_and_a_second_ctrl_c_stops_at_once(monkeypatch):
     with pytest.raises(KeyboardInterrupt), StopSignals() as stopping:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stopping.received
+        monkeypatch.setattr(signals, "TOGETHER", 1e9)
+        for one in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            os.kill(os.getpid(), one)
+            assert stopping.received
+        monkeypatch.setattr(signals, "TOGETHER", 0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("not stopped")
+
+
+@pytest.mark.parametrize("one", [signal.SIGTERM, signal.SIGHUP])
+def test_where_nothing_is_lost_a_signal_stops_at_once_and_only_once(monkeypatch, one):
+    monkeypatch.setattr(signals, "TOGETHER", 1e9)
+    before, cleaned = signal.getsignal(one), []
+    with pytest.raises(KeyboardInterrupt), StopSignals() as stop, stop.at_once():
+        try:
+            with StopSignals() as same, same.in_time():
+                os.kill(os.getpid(), one)  # where something can be lost
+            with same.at_once():
+                raise AssertionError("not stopped")
+        finally:
+            os.kill(os.getpid(), one)
+            cleaned.append(same is stop)
+    assert cleaned == [True] and signal.getsignal(one) is before
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop, stop.at_once():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop.received and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_while_a_checkpoint_is_written_writes_it_once(study_of, tmp_path, monkeypatch):
+    run, inputs = opened(study_of())
+    real, written = checkpoint.write, []
+
+    def write(folder, content):
+        written.append(content.step)
+        if content.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(folder, content)
+
+    monkeypatch.setattr(checkpoint, "write", write)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(run, inputs, tmp_path / "out", lambda *_: None)
+    assert written == [2, 4] and saved_step(tmp_path / "out" / run.path) == 4
 
 
 def test_another_study_or_other_data_is_refused_field_by_field(study_of, tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from manyheads.analyses import Analysis, DataTable, Section, StudyRuns, Value
 from manyheads.analyses._agreement import rho
@@ -64,7 +64,7 @@ class WordImportance(Analysis):
         least: PositiveInt = 20,
         texts: NotNegativeInt = 0,
         shown: PositiveInt = 20,
-        permutations: Annotated[int, Ge(99)] = 999,
+        permutations: Annotated[int, Ge(99), Le(100_000)] = 999,
     ) -> None:
         self.arms, self.tasks, self.least, self.texts = arms, tasks, least, texts
         self.shown, self.permutations = shown, permutations

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from manyheads.core.problems import Problem, shown
+from manyheads.core.problems import Problem, StudyError, shown
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HALTING = (*FULL, errno.EROFS, errno.EIO)
@@ -28,12 +28,12 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except OSError:
+    except BaseException:  # an interrupt too leaves nothing behind
         with suppress(OSError):
             part.unlink()
         raise
@@ -55,6 +55,15 @@ def links_below(folder: Path, places: Iterable[str]) -> list[Problem]:
             links |= dict.fromkeys(inside for inside in path.rglob("*") if inside.is_symlink())
     what, remedy = "this is a link, and what is written there would be written elsewhere", "Remove it."
     return [Problem(str(path), what, shown(os.readlink(path)), remedy) for path in links]
+
+
+def refuse_links(folder: Path, places: Iterable[str]) -> None:
+    """See that what is written to these places in the folder stays in it.
+
+    :raises StudyError: With every link on the way to them, or inside them.
+    """
+    if problems := links_below(folder, places):
+        raise StudyError(problems)
 
 
 def flush_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What is known of an encoder before it is built. Imports no torch: `manyheads check` runs without it."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,6 +52,20 @@ def too_long(lengths: Mapping[str, int], most: int) -> list[Problem]:
         for task, length in lengths.items()
         if length > most
     ]
+
+
+def memory() -> int:
+    """The bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def too_large(parameters: int, most: int) -> Problem | None:
+    """What is wrong with a model of so many parameters on a machine with `most` bytes of memory: each takes four times
+    four bytes while it is trained, with its gradient and two moments."""
+    if (needed := 16 * parameters) <= most:
+        return None
+    found = f"{parameters:,} parameters, which take {needed / 1e9:,.1f} GB of {most / 1e9:,.1f}"
+    return Problem("encoder", "more than this machine has memory for", found, "Choose a smaller width, or fewer words.")
 
 
 def unread(share: float, where: str) -> list[Problem]:

@@ -5,6 +5,7 @@ A method writes `portion: Annotated[float, Gt(0), Le(1)] = 0.5`, or names what i
 `weights: PerTask[NotNegative]`. The registry reads such annotations from the source and never runs them.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -62,6 +63,7 @@ def _divides_width(parts: int, info: ValidationInfo) -> int:
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
+BetweenZeroAndOne = Annotated[float, Gt(0), Lt(1)]
 PositiveInt = Annotated[int, Ge(1)]
 NotNegativeInt = Annotated[int, Ge(0)]
 TaskName = Annotated[str, AfterValidator(_of_the_arm)]
@@ -99,7 +101,30 @@ def check(kind: Any, value: Any, where: str, context: Mapping[str, Any], default
         _adapter(kind).validate_python(value, context=context)
     except ValidationError as error:
         return problems_of(error, kind, where, default)
-    return []
+    return odd_numbers(value, kind, where, default)
+
+
+def odd_numbers(value: Any, kind: Any, where: str, default: Any = None) -> list[Problem]:
+    """The numbers in a value that stand for no amount, though a type may let them pass: -0.0, which no setting tells
+    from 0 on purpose, and where a type is not known (`Any`) what is not finite."""
+    problems = []
+    for location, number in _floats(value):
+        names, at, usual = _followed(kind, location, default)
+        minus_zero = number == 0 and math.copysign(1, number) < 0
+        if minus_zero or not math.isfinite(number):
+            what = f"should be {_range(at) or 'a finite number'}" + (", and without a sign" if minus_zero else "")
+            remedy = "" if not isinstance(usual, int | float) else f"The default is {usual!r}."
+            problems.append(Problem(".".join(filter(None, [where, *names])), what, shown(number), remedy))
+    return problems
+
+
+def _floats(value: Any, at: tuple[int | str, ...] = ()) -> Iterator[tuple[tuple[int | str, ...], float]]:
+    """The numbers with a point in nested tables and lists, with the keys that lead to them."""
+    if isinstance(value, float):
+        yield at, value
+    elif isinstance(value, Mapping | list | tuple):
+        for key, part in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _floats(part, (*at, key))
 
 
 @cache

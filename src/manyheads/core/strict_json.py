@@ -1,11 +1,13 @@
 """Read a JSON file, or JSON lines, strictly: what is broken, ambiguous or no text is named with its line and column."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from manyheads.core.foreign_files import open_plain
 from manyheads.core.problems import Problem, shown
 
 LARGEST = 1 << 30
@@ -51,11 +53,12 @@ def read_text(path: Path, problems: list[Problem]) -> str | None:
             what = "this is not a file" if path.exists() else "there is no such file"
             problems.append(Problem(where, what, "", "Check the path."))
             return None
-        if path.stat().st_size > LARGEST:
-            found = f"{path.stat().st_size} bytes"
-            problems.append(Problem(where, f"the file is larger than {LARGEST} bytes", found, "Is it the right file?"))
-            return None
-        data = path.read_bytes()
+        with open_plain(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > LARGEST:
+                what, found = f"the file is larger than {LARGEST} bytes", f"{size} bytes"
+                problems.append(Problem(where, what, found, "Is it the right file?"))
+                return None
+            data = file.read()
     except OSError as error:
         problems.append(Problem(where, f"the file cannot be read ({error.strerror})", "", "Check its permissions."))
         return None
@@ -100,7 +103,7 @@ def _parse(text: str, path: Path, line: int, problems: list[Problem]) -> Any:
     except RecursionError:
         problems.append(Problem(f"{path}:{line}", "the JSON is nested too deeply", shown(text[:60]), "Flatten it."))
     except ValueError as error:  # NaN, Infinity, or a whole number of more than 4300 digits
-        at = re.search(r"\b(NaN|Infinity)\b|\d{4300}", text)
+        at = re.search(r"\b(NaN|Infinity)\b|(?<!\d)\d{4300}", text)
         where = f"{path}:{line + text.count(chr(10), 0, at.start() if at else 0)}"
         problems.append(Problem(where, str(error).split(";")[0], "", "Write a finite number."))
     else:

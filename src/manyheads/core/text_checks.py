@@ -1,12 +1,11 @@
 """Texts as several heads check and measure them, before any encoder is there. Imports no torch: the checks of heads
 (`heads/_*_checks.py`) share it."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from manyheads.core.encoder_info import PieceCounter
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError, nearest, shown
 from manyheads.core.values import Example, Options, Table
 
 LIMIT = 20
@@ -35,9 +34,9 @@ def column_problems(table: Table, columns: Sequence[str], gold: Sequence[str], w
     for name in columns:
         if name in found or (name in gold and not table.labelled):
             continue
-        close = difflib.get_close_matches(name, found, n=1, cutoff=0.4)
+        close = nearest(name, found, 1, 0.4)
         remedy = f'columns = {{ {name} = "{close[0] if close else "YOUR_COLUMN"}" }}'
-        what, there = f'the column "{name}" is missing', ", ".join(found) or "no columns"
+        what, there = f'the column "{name}" is missing', ", ".join(found[:LIMIT]) or "no columns"
         problems.append(Problem(where, what, there, f"Rename one in the dataset's settings: {remedy}."))
     if not problems and len(table.rows) == 0:
         problems.append(Problem(where, "the split has no rows", "", "Check the file, or the split's name."))

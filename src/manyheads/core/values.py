@@ -22,12 +22,22 @@ Options = Mapping[str, Any]
 """The settings of a method, those left at their defaults too: name to value."""
 
 
+LONGEST_TEXT = 1_000_000
+"""Characters: of a novel. A tokenizer takes some 300 bytes for each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where data may be: the folder of the study file, and a local mirror of the Hub (`--data`), if any."""
+    """Where data may be, and how much of it is read.
+
+    :param study: The folder of the study file.
+    :param data: A local mirror of the Hub (`--data`), if any.
+    :param longest_text: Characters of the longest text that is read.
+    """
 
     study: Path
     data: Path | None = None
+    longest_text: int = LONGEST_TEXT
 
 
 @dataclass(frozen=True)

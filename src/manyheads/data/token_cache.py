@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import JsonValue
 
+from manyheads.core.printable import printable
 from manyheads.data.columns import SCHEMA, Examples, Form, agreed
 
 FORMAT = 3
@@ -83,7 +85,7 @@ class TokenCache:
         if self.folder is None:
             return None
         place = self.folder / PLACE / key
-        if not place.exists():
+        if not os.path.lexists(place):
             return None
         try:
             found = _opened(place)
@@ -221,6 +223,9 @@ def _opened(place: Path, *, check: bool = True) -> Examples:
     :param check: Whether it has to be read to see that it is as it was written.
     :raises Exception: Any of many, if it is damaged.
     """
+    for name in (ABOUT, DATA):  # a pipe would wait for ever, and a device has no end
+        if not stat.S_ISREG((place / name).lstat().st_mode):
+            raise ValueError(f"{name} is not a file")
     text = (place / ABOUT).read_bytes().decode("utf-8")
     about = {**json.loads(text)}
     del about["hash"]
@@ -228,6 +233,8 @@ def _opened(place: Path, *, check: bool = True) -> Examples:
         raise ValueError(f"{ABOUT} is not as it was written")
     if about["key"] != place.name:
         raise ValueError("it is the entry of something else")
+    if place.is_symlink():
+        raise ValueError("it is a link")
     if check and _digest(place / DATA) != about["data"]:
         raise ValueError(f"{DATA} is not as it was written")
     reader = pa.ipc.open_file(pa.memory_map(str(place / DATA)))
@@ -306,7 +313,7 @@ def contents_lines(content: Mapping[str, Any]) -> list[str]:
         if entry["examples"] is None:
             what = "unfinished or damaged"
         lines.append(f"  {what}, {amount(entry['bytes'])}, last used {used}")
-    return lines
+    return [printable(line) for line in lines]
 
 
 def amount(size: float) -> str:

@@ -22,7 +22,7 @@ from manyheads.data.token_cache import TokenCache
 from manyheads.heads import Head
 
 HERE = Path(__file__).parents[1]
-FORMAT = 2
+FORMAT = 3
 """Part of every key; raised when entries of the token cache are to be read by nobody any more."""
 Advance = Callable[[str, int, int], None]
 """Called while tokenising with what is tokenised, how many examples are done, and how many there are."""

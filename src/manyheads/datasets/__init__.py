@@ -5,6 +5,7 @@ To add a dataset, write `datasets/<name>.py` with one class that inherits from `
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from manyheads.core.values import VALIDATION, Places, Table
@@ -18,6 +19,9 @@ class Dataset(ABC):
 
     reported: ClassVar[str] = VALIDATION
     """The split whose scores are reported unless the study says otherwise."""
+    asked: Sequence[str] | None = None
+    """The columns that the task's head reads, with what is right; None if nobody has said. A dataset whose columns are
+    the user's own goes by them."""
 
     positive_is_last: ClassVar[bool] = False
     """True if f1 and auc are about the last label by the data set's own convention, so that nobody need be told."""

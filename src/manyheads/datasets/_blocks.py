@@ -6,7 +6,7 @@ without a word: then `_files.py` reads the file whole, and says what is wrong an
 
 import csv
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -27,6 +27,10 @@ LONGEST_LINE = 16_000_000
 
 Read = tuple[list[str], list[dict[str, pa.Array | list[Any]]], np.ndarray]
 """The names of the columns, the columns of each block, and the line of each row."""
+
+
+Kept = Callable[[str], bool]
+"""Whether a column is kept, by its name."""
 
 
 class Odd(Exception):  # noqa: N818  (not an error: the thorough reading decides)
@@ -94,21 +98,37 @@ def arrow_of(values: Sequence[Any], kind: pa.DataType) -> pa.ChunkedArray:
 
 
 def read_blocks(
-    path: Path, format: str, encoding: str, header: Sequence[str]
+    path: Path,
+    format: str,
+    encoding: str,
+    header: Sequence[str],
+    separator: str,
+    wanted: Container[str] | None = None,
 ) -> tuple[list[str], dict[str, Column], np.ndarray] | None:
     """The names of the columns, the columns, and the line of each row of a CSV, TSV or JSONL file.
 
-    None if anything about it is out of the ordinary, or if it has no rows.
+    :param wanted: Which columns are kept: a file may have a million that nobody asks for. None keeps all.
+    :returns: None if anything about it is out of the ordinary, or if it has no rows.
     """
-    readers: dict[str, Callable[[Iterator[str], list[str]], Read]] = {"csv": _csv, "tsv": _tsv, "jsonl": _json_lines}
+    readers: dict[str, Callable[[Iterator[str], list[str], Kept], Read]] = {
+        "csv": partial(_csv, separator),
+        "tsv": _tsv,
+        "jsonl": _json_lines,
+    }
     if format not in readers or encoding.startswith(("utf-16", "utf-32")):
         return None
     try:
         with _uncollected(), path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="\n") as file:
-            names, blocks, lines = readers[format](_lines(file), list(header))
+            names, blocks, lines = readers[format](
+                _lines(file), list(header), lambda name: wanted is None or name in wanted
+            )
     except (Odd, UnicodeError, csv.Error, ValueError, RecursionError):
         return None
-    return (names, {name: Column(block[name] for block in blocks) for name in names}, lines) if len(lines) else None
+    return (
+        (names, {name: Column(block[name] for block in blocks) for name in (blocks[0] if blocks else ())}, lines)
+        if len(lines)
+        else None
+    )
 
 
 @contextmanager
@@ -131,10 +151,10 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _csv(file: Iterator[str], names: list[str]) -> Read:
+def _csv(separator: str, file: Iterator[str], names: list[str], kept: Kept) -> Read:
     # The limit of the standard module (131,072 characters) is the process's, and shorter than texts may be.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    reader, begin = csv.reader(file, strict=True), 1
+    reader, begin = csv.reader(file, strict=True, delimiter=separator), 1
 
     def numbered() -> Iterator[tuple[int, list[str]]]:
         nonlocal begin
@@ -142,10 +162,10 @@ def _csv(file: Iterator[str], names: list[str]) -> Read:
             yield begin, cells
             begin = reader.line_num + 1
 
-    return _table(numbered(), names)
+    return _table(numbered(), names, kept)
 
 
-def _tsv(file: Iterator[str], names: list[str]) -> Read:
+def _tsv(file: Iterator[str], names: list[str], kept: Kept) -> Read:
     def numbered() -> Iterator[tuple[int, list[str]]]:
         for number, line in enumerate(file, 1):
             line = line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
@@ -153,22 +173,25 @@ def _tsv(file: Iterator[str], names: list[str]) -> Read:
                 raise Odd
             yield number, line.split("\t")
 
-    return _table(numbered(), names)
+    return _table(numbered(), names, kept)
 
 
-def _table(rows: Iterator[tuple[int, list[str]]], names: list[str]) -> Read:
+def _table(rows: Iterator[tuple[int, list[str]]], names: list[str], kept: Kept) -> Read:
     names = names or next((cells for _, cells in rows), [])
     if len(names) < 2 or len(set(names)) < len(names):
         raise Odd
-    blocks, lines, sound = [], [], _without_blank_end(rows, names)
+    places = [place for place, name in enumerate(names) if kept(name)]
+    blocks, lines, sound = [], [], _without_blank_end(rows, names, places)
     while block := list(islice(sound, ROWS)):
         lines.append(np.array([line for line, _ in block], np.int64))
         columns = zip(*(cells for _, cells in block), strict=True)
-        blocks.append({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+        blocks.append({names[at]: pa.array(column, pa.string()) for at, column in zip(places, columns, strict=True)})
     return names, blocks, np.concatenate([np.zeros(0, np.int64), *lines])
 
 
-def _without_blank_end(rows: Iterator[tuple[int, list[str]]], names: list[str]) -> Iterator[tuple[int, list[str]]]:
+def _without_blank_end(
+    rows: Iterator[tuple[int, list[str]]], names: list[str], places: list[int]
+) -> Iterator[tuple[int, list[str]]]:
     blank = False
     for line, cells in rows:
         if cells in ([], [""]):
@@ -176,22 +199,23 @@ def _without_blank_end(rows: Iterator[tuple[int, list[str]]], names: list[str]) 
         elif blank or len(cells) != len(names) or cells == names:
             raise Odd
         else:
-            yield line, cells
+            yield line, cells if len(places) == len(names) else [cells[place] for place in places]
 
 
-def _json_lines(file: Iterator[str], header: list[str]) -> Read:
-    names = dict.fromkeys(header[:0])  # every row names its own
+def _json_lines(file: Iterator[str], header: list[str], kept: Kept) -> Read:
+    names, columns = dict.fromkeys(header[:0]), dict.fromkeys(header[:0])  # every row names its own
     blocks: list[dict[str, pa.Array | list[Any]]] = []
     lines, rows = [], _objects(file)
     while block := list(islice(rows, ROWS)):
         lines.append(np.array([line for line, _ in block], np.int64))
         for _, row in block:
             names.update(dict.fromkeys(row))
-        blocks.append({name: _compact([row.get(name) for _, row in block]) for name in names})
+            columns.update(dict.fromkeys(filter(kept, row)))
+        blocks.append({name: _compact([row.get(name) for _, row in block]) for name in columns})
     if sum(map(len, lines)) < 2:
         raise Odd  # one object may be a whole document
     for block, numbers in zip(blocks, lines, strict=True):
-        for name in names:
+        for name in columns:
             block.setdefault(name, pa.nulls(len(numbers), pa.string()))
     return list(names), blocks, np.concatenate(lines)
 

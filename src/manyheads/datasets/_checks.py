@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from pyarrow.compute import call_function
 
 from manyheads.core.problems import Problem, StudyError, counted, shown
 from manyheads.core.values import Table
@@ -39,14 +41,44 @@ class Problems:
             raise StudyError(self.found)
 
 
-def check_ids(ids: Sequence[str], where: Callable[[int], str], problems: Problems) -> None:
+def long_texts(table: Table, longest: int, where: str) -> list[Problem]:
+    """A problem for each column with a text of more than so many characters, which would take a tokenizer's memory."""
+    found: dict[str, int] = {}
+    for block in table.rows.with_format("arrow").iter(batch_size=BLOCK):
+        for name in block.column_names:
+            for chunk in block.column(name).chunks:
+                while isinstance(chunk, pa.ListArray | pa.LargeListArray):
+                    chunk = chunk.flatten()
+                if pa.types.is_string(chunk.type) or pa.types.is_large_string(chunk.type):
+                    found[name] = max(found.get(name, 0), _longest(chunk, longest))
+    return [
+        Problem(
+            where,
+            f'a text of "{name}" has {size:,} characters',
+            "",
+            f"At most {longest:,} are read. Cut it, or set longest_text = {size} in the first lines of the study.",
+        )
+        for name, size in found.items()
+        if size > longest
+    ]
+
+
+def _longest(texts: pa.Array, longest: int) -> int:
+    """Characters of the longest text; bytes, which are no fewer, if they are few enough."""
+    size = call_function("max", [call_function("binary_length", [texts])]).as_py() or 0
+    return size if size <= longest else call_function("max", [call_function("utf8_length", [texts])]).as_py()
+
+
+def check_ids(
+    ids: Sequence[str], where: Callable[[int], str], problems: Problems, remedy: str = "Make ids unique."
+) -> None:
     """No id may stand twice, because predictions are kept by id."""
     if distinct(_hashes(ids, len(ids))):  # else there are twins, or two ids share a hash
         return
     first: dict[str, int] = {}
     for row, name in enumerate(ids):
         if name in first:
-            problems.add(where(row), f"this id already stands at {where(first[name])}", shown(name), "Make ids unique.")
+            problems.add(where(row), f"this id already stands at {where(first[name])}", shown(name), remedy)
         first.setdefault(name, row)
 
 

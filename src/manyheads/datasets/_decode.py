@@ -3,7 +3,7 @@
 import codecs
 from pathlib import Path
 
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import LONGEST_NAME, Problem, StudyError, shown
 from manyheads.datasets._blocks import LONGEST_LINE
 from manyheads.datasets._checks import Problems
 
@@ -46,6 +46,22 @@ def _endless_line(path: Path, most: int) -> int:
             if length > most:
                 return line
     return 0
+
+
+NO_TEXT = ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined")
+"""Codecs that Python calls text encodings, and that no file of texts is written in."""
+
+
+def encoding_problem(encoding: str, where: str) -> Problem | None:
+    """Why files cannot be read in this encoding, if they cannot."""
+    try:
+        known = codecs.lookup(encoding if len(encoding) <= LONGEST_NAME else "").name.replace("-", "_") not in NO_TEXT
+        b"    ".decode(encoding)  # `codecs.lookup` would take "hex", which gives no text
+    except UnicodeDecodeError:
+        known = True
+    except (LookupError, ValueError):  # ValueError: a NUL, or half of a surrogate pair
+        known = False
+    return None if known else Problem(where, "unknown encoding", shown(encoding), "Try utf-8 or cp1252.")
 
 
 def decoded(data: bytes, where: str, encoding: str, problems: Problems) -> str:

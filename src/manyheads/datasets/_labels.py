@@ -1,7 +1,9 @@
 """Read a column of labels: classes by name, numbers, or the right one of several choices."""
 
+import json
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,11 @@ MOST_CLASSES = 1000
 UNLABELLED = "-1"
 ONE_LABEL = "Write the name of a class."
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([,. '\u2019\u00a0\u202f])\d{3}(\1\d{3})*([.,]\d*)?")
+"""A number with separators of thousands."""
+ABSENT = ("nan", "na", "n/a", "#n/a", "<na>", "null")
+"""How programs write a value that is not there."""
+SEVERAL = re.compile(r"\s*[,;|/+]\s*")
 Place = Callable[[int], str]
 
 
@@ -39,18 +46,18 @@ class ClassNames:
         distinct: dict[Any, int] = {}  # each value and its first row
         for row, value in enumerate(values):
             distinct.setdefault(value, row)
-        if len(distinct) > MOST_CLASSES:
+        if len(distinct) > MOST_CLASSES and not self.declared:
             what = f"there are {len(distinct):,} different labels in {len(values):,} rows"
-            remedy = 'Is this column the label? A score needs target = "number".'
+            remedy = 'Is this column the label? Then declare all with labels = [...]. A score needs target = "number".'
             problems.add(where, what, shown(list(distinct)[:3]), remedy)
             problems.stop()
         names = {value: self.renamed.get(spelt, spelt) for value, spelt in ((v, _spelt(v)) for v in distinct)}
         if not self.declared:
             self._check_spellings(distinct, place, problems)
         labels = tuple(self.declared or self.known) or tuple(sorted(set(names.values()), key=_natural))
-        counts = Counter(values)
+        counts, known = Counter(values), set(labels)
         for value, row in distinct.items():
-            if names[value] not in labels:
+            if names[value] not in known:
                 _unknown(names[value], counts[value], labels, place(row), bool(self.declared), problems)
         return labels, [names[value] for value in values]
 
@@ -62,11 +69,17 @@ class ClassNames:
             warnings.append(Problem(where, "all rows have the same label, so nothing can be learned", shown(gold[0])))
         folded: dict[str, list[str]] = {}
         for name in counts:
-            folded.setdefault(name.strip().casefold(), []).append(name)
+            folded.setdefault(_folded(name), []).append(name)
         for names in folded.values():
             if len(names) > 1:
                 found = ", ".join(f"{shown(name)} ({counted(counts[name], 'row')})" for name in names)
-                warnings.append(Problem(where, "labels differ in case or spacing only", found, "Use label_names?"))
+                what = "labels differ in case or spacing only"
+                if len({unicodedata.normalize("NFC", name) for name in names}) == 1:
+                    what = "labels look the same, but accents are composed in one and separate in the other"
+                    found = ", ".join(f"{name!a} ({counted(counts[name], 'row')})" for name in names)
+                warnings.append(Problem(where, what, found, "Use label_names?"))
+        if not self.declared:
+            warnings += self._doubtful(counts, where)
         if UNLABELLED in counts and UNLABELLED not in self.declared:
             what, found = (
                 f'"{UNLABELLED}" is a class here, but often marks rows without label',
@@ -75,6 +88,28 @@ class ClassNames:
             warnings.append(Problem(where, what, found, "Set drop_unlabelled = true, or declare labels."))
         if unused := sorted(set(self.declared) - set(counts)):
             warnings.append(Problem(where, "declared labels are in no row", shown(unused)))
+        return warnings
+
+    def _doubtful(self, counts: Counter[str], where: str) -> list[Problem]:
+        """Names that are probably not meant to be classes."""
+        warnings = []
+        if len(counts) > 2 and all(map(NUMBER.fullmatch, counts)) and any("." in name for name in counts):
+            what = f"all {len(counts)} labels are numbers with a decimal point, and are taken for classes"
+            remedy = 'A score needs target = "number" and the head regression; if they are classes, declare labels.'
+            warnings.append(Problem(where, what, shown(sorted(counts, key=_natural)[:4]), remedy))
+        joined = [
+            name for name in counts if len(parts := SEVERAL.split(name)) > 1 and all(part in counts for part in parts)
+        ]
+        if joined:
+            rows = counted(sum(counts[name] for name in joined), "row")
+            what = "classes are made of other classes, as if a cell held several labels"
+            remedy = "A row has one label: make a task of each. If these are classes, declare labels."
+            warnings.append(Problem(where, what, f"{shown(joined[0])} and the like in {rows}", remedy))
+        for name in counts:
+            if name.strip().casefold() in ABSENT:
+                what = f"{shown(name)} is a class here, but programs write it where there is no label"
+                remedy = "Empty these cells and set drop_unlabelled = true; if it is a class, declare labels."
+                warnings.append(Problem(where, what, counted(counts[name], "row"), remedy))
         return warnings
 
     def _check_types(self, values: Sequence[Any], place: Place, problems: Problems) -> bool:
@@ -106,12 +141,13 @@ class ClassNames:
         """`1`, `1.0` and ` 1` are three names to a program and one to a person."""
         first: dict[float, Any] = {}
         for value, row in distinct.items():
-            if type(value) is not str or not NUMBER.fullmatch(value.strip()):
+            if type(value) is not str or value in self.renamed or not NUMBER.fullmatch(value.strip()):
                 continue
             same = first.setdefault(float(value), value)
             if same != value:
                 found = f"{shown(same)} and {shown(value)}"
-                problems.add(place(row), "one number is written in two ways", found, "Write it in one way.")
+                remedy = f"Write it in one way: label_names = {{ {_quoted(value)} = {_quoted(same)} }}."
+                problems.add(place(row), "one number is written in two ways", found, remedy)
 
 
 def _spelt(value: Any) -> str:
@@ -123,12 +159,31 @@ def _natural(name: str) -> tuple[int, float, str]:
 
 
 def _unknown(name: str, count: int, labels: Sequence[str], where: str, declared: bool, problems: Problems) -> None:
-    hint = close(name, labels)
+    same = [label for label in labels if NUMBER.fullmatch(label) and NUMBER.fullmatch(name)]
+    same = [label for label in same if float(label) == float(name)]
+    same += [label for label in labels if _folded(label) == _folded(name)]
     if name == UNLABELLED:
-        hint = "Is -1 the mark of rows without label? Only a test split may have them."
+        hint = (
+            "Is -1 the mark of rows without label? Then set drop_unlabelled = true; if it is a class, declare labels."
+        )
+    elif same:
+        hint = f"It is {_quoted(same[0])} written otherwise: label_names = {{ {_quoted(same[0])} = {_quoted(name)} }}."
+    elif declared:
+        hint = f"{close(name, labels)} Add it to labels, or rename it with label_names.".lstrip()
+    else:
+        hint = f'{close(name, labels)} Declare all with labels = [...], or let it count as wrong: unseen = "wrong".'
     known = ", ".join(labels[:20])
     what = "the label is not one of the declared ones" if declared else "the label does not occur in train"
-    problems.add(where, what, f"{shown(name)} in {counted(count, 'row')}", f"{hint} Known: {known}.".lstrip())
+    problems.add(where, what, f"{shown(name)} in {counted(count, 'row')}", f"{hint.strip()} Known: {known}.")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip().casefold()
+
+
+def _quoted(name: str) -> str:
+    """As TOML writes it."""
+    return json.dumps(name, ensure_ascii=False)
 
 
 def numbers(values: Sequence[Any], place: Place, problems: Problems) -> list[float]:
@@ -140,11 +195,22 @@ def numbers(values: Sequence[Any], place: Place, problems: Problems) -> list[flo
         except (TypeError, ValueError, OverflowError, RecursionError):
             number = math.nan
         if not math.isfinite(number):
-            comma = isinstance(value, str) and bool(NUMBER.fullmatch(value.strip().replace(",", ".", 1)))
-            remedy = "Write a point, not a comma." if comma else "Write a number, or remove the row."
-            problems.add(place(row), "the score is not a finite number", shown(value), remedy)
+            problems.add(place(row), "the score is not a finite number", shown(value), _number_remedy(value))
         gold.append(number)
     return gold
+
+
+def _number_remedy(value: Any) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if value is None or (isinstance(value, str) and not text):
+        return "Write a number; or leave out, and count, the rows without one: drop_unlabelled = true."
+    if match := THOUSANDS.fullmatch(text):
+        whole = text[: match.start(3)] if match[3] else text
+        plain = whole.replace(match[1], "") + (f".{match[3][1:]}" if match[3] else "")
+        return f"Write it without a separator of thousands: {plain}."
+    if NUMBER.fullmatch(text.replace(",", ".", 1)):
+        return "Write a point, not a comma."
+    return 'Write a number, or remove the row. Classes need target = "classes" and the head classification.'
 
 
 def choice_labels(
@@ -154,12 +220,14 @@ def choice_labels(
     place: Place,
     problems: Problems,
 ) -> list[str]:
-    """The number of the right choice, from 0, as a string."""
+    """The number of the right choice, from 0, as a string. A label may also be the text of one choice."""
     gold = []
     for row, value in enumerate(values):
         name = renamed.get(_spelt(value), _spelt(value))
+        if name not in map(str, range(len(choices[row]))) and list(choices[row]).count(value) == 1:
+            name = str(list(choices[row]).index(value))
         if name not in map(str, range(len(choices[row]))):
-            what = f"the label is not the number of one of {len(choices[row])} choices, counted from 0"
+            what = f"the label is neither one of the {len(choices[row])} choices nor the number of one, counted from 0"
             problems.add(place(row), what, shown(value), 'Other names: label_names = { A = "0", B = "1" }.')
         gold.append(name)
     return gold

@@ -15,16 +15,26 @@ from manyheads.core.problems import Problem, StudyError, close, counted, shown
 from manyheads.core.values import TEST, TRAIN, Table
 from manyheads.datasets._blocks import ROWS, Column, arrow_of
 from manyheads.datasets._checks import MISPLACED, Problems, check_ids, check_spans, distinct, repairs
-from manyheads.datasets._files import Records
+from manyheads.datasets._files import Records, check_unpacked
 from manyheads.datasets._hub import STRING, span_rows
 from manyheads.datasets._labels import ClassNames, choice_labels, numbers
 from manyheads.datasets._texts import LONGEST_WORD, check_texts, has_long_word
 
-COLUMNS = ("id", "text", "text_pair", "label", "choices", "question", "context", "answers")
+COLUMNS = ("id", "text", "text_pair", "label", "choices", "question", "context", "answers", "cluster")
 GOLD = ("label", "answers")
+JOINED = ("text", "text_pair", "question", "context")
+"""What several columns may be one of."""
+SINGLE = {
+    "id": "Name the one that makes a row unique.",
+    "label": "There is no head for several labels in a row: make a task of each.",
+    "cluster": "Name the one whose equal values belong together.",
+}
+"""What is always one column, and what to do instead."""
 UNLABELLED = (None, "", "-1", -1)
 NO_GOLD = "-"
 """What MNLI and SNLI write where the annotators did not agree."""
+MANY = 0.05
+"""The share of rows left out from which on it is a warning."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ class Layout:
     numbers: bool = False
     repair: bool = False
     drop_unlabelled: bool = False
+    join: str = " "
+    headed: bool = False
 
 
 class Rows:
@@ -44,16 +56,25 @@ class Rows:
 
     :param where: How messages call the file.
     :param known: The classes of train, if the study does not declare them and this is another split.
+    :param asked: The columns that the head reads, if it is known.
     """
 
     def __init__(
-        self, records: Records, where: str, split: str, layout: Layout, known: Sequence[str], problems: Problems
+        self,
+        records: Records,
+        where: str,
+        split: str,
+        layout: Layout,
+        known: Sequence[str],
+        problems: Problems,
+        asked: Sequence[str] | None = None,
     ) -> None:
         self.where, self.split, self.layout, self.known, self.problems = where, split, layout, known, problems
-        self.used = _find_columns(records.names, where, split, layout.columns, problems)
-        problems.stop()
         self.warnings: list[Problem] = []
-        self.records, self.dropped = self._drop(records)
+        self.used = self._find_columns(records, asked)
+        problems.stop()
+        self.dropped: dict[str, int] = {}
+        self.records = self._drop(self._without_header(records))
         self.show_ids = False  # until they are known
         self.ids = self._ids()
 
@@ -61,11 +82,11 @@ class Rows:
         """The split, or a StudyError with everything that is wrong with it."""
         if _is_span(self.used):
             return self._spans()
-        columns: dict[str, Any] = {"id": self.ids, "text": self._texts("text")}
-        kinds: dict[str, Any] = {"id": STRING, "text": STRING, "text_pair": STRING, "label": STRING}
+        columns: dict[str, Any] = {"id": self.ids, "text": self._texts("text"), **self._clusters()}
+        kinds: dict[str, Any] = dict.fromkeys(("id", "text", "text_pair", "label", "cluster"), STRING)
         if "choices" in self.used:
             columns["choices"], kinds["choices"] = self._choices(), datasets.List(STRING)
-        elif "text_pair" in self.used:
+        if "text_pair" in self.used:
             columns["text_pair"] = self._texts("text_pair")
         if self.layout.numbers and "choices" not in self.used:
             kinds["label"] = datasets.Value("float64")
@@ -92,6 +113,45 @@ class Rows:
             return labels, gold, True
         return None, gold, True
 
+    def _find_columns(self, records: Records, asked: Sequence[str] | None) -> dict[str, list[str]]:
+        """Which columns of the file stand for each of ours; what is missing is a problem."""
+        used, there = dict[str, list[str]](), set(records.names)
+        names, columns, problems = records.names, self.layout.columns, self.problems
+        for ours in COLUMNS:
+            wanted = columns.get(ours, "" if ours == "cluster" else ours)
+            if not wanted:
+                continue
+            theirs = [wanted] if isinstance(wanted, str) else list(wanted)
+            missing = [name for name in theirs if name not in there]
+            if not missing:
+                if asked is None or ours in columns or ours in (*asked, "id"):
+                    used[ours] = theirs
+                elif ours == "text_pair" or (ours == "choices" and isinstance(records.column(theirs[0])[0], list)):
+                    what = f'the column "{ours}" is not read by this head'
+                    remedy = f'If that is meant: columns = {{ {ours} = "" }}.'
+                    self.warnings.append(Problem(self.where, what, "", remedy))
+            elif ours in columns and not (self.split == TEST and ours in GOLD):
+                what = f'there is no column "{missing[0]}", which is to be "{ours}"'
+                _no_column(self.where, what, missing[0], ours, names, problems)
+        for ours, theirs in used.items():
+            for name in sorted(set(records.twice).intersection(theirs)):
+                what, remedy = f'two columns are called "{name}"', "Rename one in the file."
+                problems.add(self.where, what, f"it is to be {shown(ours)}", remedy)
+        for ours in self._needed(used, asked):
+            if ours not in used and not columns.get(ours) and not (self.split == TEST and ours in GOLD):
+                _no_column(self.where, f'there is no column "{ours}"', ours, ours, names, problems)
+        return used
+
+    def _needed(self, used: Mapping[str, object], asked: Sequence[str] | None) -> tuple[str, ...]:
+        if asked is not None:
+            if not {"text", "context"} & {*asked}:
+                what, remedy = "a table has not what this head reads", "Tagged sentences are read by conll and conllu."
+                self.problems.add(self.where, what, ", ".join(asked), remedy)
+            return tuple(name for name in ("text", "label", "question", "context", "answers") if name in asked)
+        if _is_span(used) or ("text" not in used and ("question" in used or "context" in used)):
+            return ("question", "context", "answers")
+        return ("text", "label")
+
     def place(self, row: int) -> str:
         """How messages call a row: file, line and, if it has one or needs one, its id."""
         line = self.records.lines[row]
@@ -100,17 +160,58 @@ class Rows:
     def _values(self, name: str) -> Sequence[Any]:
         if name not in self.used:
             return [None] * len(self.records.lines)
-        return self.records.column(self.used[name][0])
+        theirs = self.used[name]
+        return self._joined(theirs) if name in JOINED and len(theirs) > 1 else self.records.column(theirs[0])
+
+    def _joined(self, names: Sequence[str]) -> list[str]:
+        """The texts of several columns as one; a part may be empty, but not the whole."""
+        parts = [self.records.column(name) for name in names]
+        for name, values in zip(names, parts, strict=True):
+            check_texts([value or "." for value in values], name, self.place, self.problems)
+        self.problems.stop()
+        return [self.layout.join.join(part for part in row if part) for row in zip(*parts, strict=True)]
 
     def _texts(self, name: str) -> Sequence[Any]:
         values = self._values(name)
-        check_texts(values, self.used[name][0], self.place, self.problems)
-        quoted = sum(type(value) is str and len(value) > 1 and value[0] == value[-1] == '"' for value in values)
-        if quoted * 2 > len(values):
-            what = f'{quoted:,} of {len(values):,} texts of "{name}" stand in quotes, which are kept as a part of them'
-            self.warnings.append(Problem(self.where, what, shown(values[0]), "TSV has no quoting; is this CSV?"))
+        check_texts(values, " + ".join(self.used[name]), self.place, self.problems)
+        quoted = [row for row, value in enumerate(values) if type(value) is str and _is_quoted(value)]
+        # A text may be a quotation; one with doubled marks inside was quoted by a program.
+        doubled = any('""' in values[row][1:-1] for row in quoted)
+        if len(quoted) * 2 > len(values) or doubled:
+            what = f'{counted(len(quoted), "text")} of "{name}" in quotes, which are kept as a part of the text'
+            remedy = 'TSV has no quoting. If a program quoted them: format = "csv" and separator = "\\t".'
+            found = f"{shown(values[quoted[0]])} at {self.place(quoted[0])}"
+            self.warnings.append(Problem(self.where, what, found, remedy))
         self._warn_of_long_words(name, values)
         return values
+
+    def _clusters(self) -> dict[str, list[str]]:
+        """The column that says which rows belong together; a row without a value stands alone."""
+        if "cluster" not in self.used:
+            return {}
+        values = self._values("cluster")
+        for row, value in enumerate(values):
+            if type(value) not in (str, int, type(None)):
+                remedy = "Name a column of texts or whole numbers."
+                self.problems.add(self.place(row), "a cluster is not a text or a whole number", shown(value), remedy)
+        named = [f"row {row}" if value in (None, "") else f"={value}" for row, value in enumerate(values)]
+        return {"cluster": named}
+
+    def _without_header(self, records: Records) -> Records:
+        """Leave out a first row that is the header of the file, where the study gives another."""
+        if not self.layout.headed or len(records.lines) < 2:
+            return records
+        first = [records.column(name)[0] for names in self.used.values() for name in names]
+        known = {name.casefold() for name in (*records.names, *COLUMNS)}
+        if any(isinstance(value, str) and value.strip().casefold() in known for value in first):
+            self.dropped["the file's own header, in place of which the study gives one"] = 1
+            return records.only(np.arange(1, len(records.lines)))
+        if "label" in self.used and not self.layout.numbers:
+            label, *others = records.column(self.used["label"][0])
+            if label not in others and len(set(others)) < len(others) // 2:
+                what, remedy = "the first line may be the file's own header", "If it is, leave `header` out."
+                self.warnings.append(Problem(self.where, what, shown(first), remedy))
+        return records
 
     def _warn_of_long_words(self, name: str, values: Sequence[Any]) -> None:
         texts = values if isinstance(values, Column) and values.all_texts else [_text(value) for value in values]
@@ -135,29 +236,41 @@ class Rows:
         values = self._values("id")
         for row, value in enumerate(values):
             if type(value) not in (str, int) or value == "":
-                self.problems.add(self.place(row), "an id is not a string", shown(value), "Write ids in quotes.")
+                remedy = 'Write ids in quotes, or use none: columns = { id = "" }.'
+                self.problems.add(self.place(row), "an id is empty or no string", shown(value), remedy)
         texts = isinstance(values, Column) and values.all_texts
         ids: Sequence[str] = values if texts else [str(value) for value in values]
-        check_ids(ids, self.place, self.problems)
+        name = self.used["id"][0]
+        remedy = f'Make ids unique. If "{name}" names no single row: columns = {{ id = "" }}, or '
+        remedy += f'{{ id = "", cluster = "{name}" }} where rows that share it belong together.'
+        check_ids(ids, self.place, self.problems, remedy)
         self.show_ids = True
         return ids
 
-    def _drop(self, records: Records) -> tuple[Records, dict[str, int]]:
+    def _drop(self, records: Records) -> Records:
         """Leave out rows that carry no gold label, where that is what their label says or the study wants."""
-        if "label" not in self.used or self.layout.numbers:
-            return records, {}
+        if "label" not in self.used:
+            return records
         values = records.column(self.used["label"][0])
         if self.split == TEST and all(value in UNLABELLED for value in values):
-            return records, {}
-        reasons: dict[Any, str] = dict.fromkeys(UNLABELLED, "no label") if self.layout.drop_unlabelled else {}
-        if NO_GOLD not in self.layout.labels and NO_GOLD not in self.layout.label_names:
+            return records
+        declared = {*self.layout.labels, *self.layout.label_names}
+        empty = (None, "") if self.layout.numbers or "-1" in declared else UNLABELLED
+        reasons: dict[Any, str] = dict.fromkeys(empty, "no label") if self.layout.drop_unlabelled else {}
+        signs = "+" in values  # then "-" is its opposite
+        if NO_GOLD not in declared and not signs and not self.layout.numbers:
             reasons[NO_GOLD] = f'label "{NO_GOLD}", which means no gold label'
         why = [reasons.get(value) if isinstance(value, str | int | None) else None for value in values]
         dropped = Counter(reason for reason in why if reason)
         kept = np.flatnonzero([reason is None for reason in why]) if dropped else np.arange(len(why))
         if not len(kept):
             raise StudyError([Problem(self.where, "no row has a label", shown(dict(dropped)), "Is this the column?")])
-        return (records.only(kept) if dropped else records), dict(dropped)
+        if (marked := dropped.get(reasons.get(NO_GOLD, ""), 0)) > MANY * len(why):
+            what = f'{marked:,} of {counted(len(why), "row")} have the label "{NO_GOLD}" and are not read'
+            remedy = 'It is taken for "no gold label". If it is a class, declare all with labels = [...].'
+            self.warnings.append(Problem(self.where, what, "", remedy))
+        self.dropped |= dropped
+        return records.only(kept) if dropped else records
 
     def _choices(self) -> list[list[str]]:
         """Choices from several columns, or from one that holds lists."""
@@ -170,7 +283,8 @@ class Rows:
         rows = self._values("choices")
         for row, choices in enumerate(rows):
             if not isinstance(choices, list) or len(choices) < 2:
-                what, remedy = "choices are not a list of two or more texts", "Give each question two or more choices."
+                what, remedy = "choices are not a list of two or more texts", "Give each question two or more choices"
+                remedy += ', or name their columns: columns = { choices = ["a", "b"] }.'
                 self.problems.add(self.place(row), what, shown(choices), remedy)
             else:
                 check_texts(choices, names[0], lambda _, row=row: self.place(row), self.problems)
@@ -179,6 +293,8 @@ class Rows:
 
     def _spans(self) -> Table:
         questions, contexts = self._values("question"), self._values("context")
+        # Many questions may be on one passage of the file, and each row has it.
+        check_unpacked(sum(len(one) for one in contexts if type(one) is str), self.records.most, self.where)
         for name, values in (("question", questions), ("context", contexts)):
             check_texts(values, self.used[name][0], self.place, self.problems)
             self._warn_of_long_words(name, values)
@@ -194,6 +310,9 @@ class Rows:
         if checked.repaired:
             self.warnings.append(Problem(self.where, repairs(checked.repaired)))
         rows = span_rows(self.ids, questions, contexts, checked.answers)
+        for name, values in self._clusters().items():
+            rows = rows.remove_columns([column for column in (name,) if column in rows.column_names])
+            rows = rows.add_column(name, values)  # pyright: ignore[reportCallIssue]
         return Table(rows, None, labelled, self.dropped, self.warnings)
 
     def _answers(self, row: int, value: Any) -> dict[str, list[Any]]:
@@ -242,37 +361,24 @@ def dataset_of(columns: Mapping[str, Sequence[Any]], features: datasets.Features
     return datasets.Dataset(InMemoryTable(table), datasets.DatasetInfo(features=features), fingerprint=fingerprint)
 
 
+def _is_quoted(text: str) -> bool:
+    return len(text) > 1 and text[0] == text[-1] == '"'
+
+
 def _is_span(used: Mapping[str, object]) -> bool:
     return "question" in used and "context" in used and ("answers" in used or "label" not in used)
 
 
-def _find_columns(
-    names: Sequence[str], where: str, split: str, columns: Mapping[str, str | Sequence[str]], problems: Problems
-) -> dict[str, list[str]]:
-    """Which columns of the file stand for each of ours; what is missing is a problem."""
-    used: dict[str, list[str]] = {}
-    for ours in COLUMNS:
-        wanted = columns.get(ours, ours)
-        if not wanted:
-            continue
-        theirs = [wanted] if isinstance(wanted, str) else list(wanted)
-        missing = [name for name in theirs if name not in names]
-        if not missing:
-            used[ours] = theirs
-        elif ours in columns and not (split == TEST and ours in GOLD):
-            what = f'there is no column "{missing[0]}", which is to be "{ours}"'
-            _no_column(where, what, missing[0], ours, names, problems)
-    if _is_span(used) or ("text" not in used and ("question" in used or "context" in used)):
-        needed = ("question", "context", "answers")
-    else:
-        needed = ("text", "label")
-    for ours in needed:
-        if ours not in used and ours not in columns and not (split == TEST and ours in GOLD):
-            _no_column(where, f'there is no column "{ours}"', ours, ours, names, problems)
-    return used
+def wanted(columns: Mapping[str, str | Sequence[str]]) -> set[str]:
+    """The columns of a file that may be used. What else it has need not be kept."""
+    theirs = [columns.get(ours, ours) for ours in COLUMNS]
+    return {"is_impossible", *(name for one in theirs for name in ([one] if isinstance(one, str) else one))}
 
 
-def _no_column(where: str, what: str, name: str, ours: str, names: Sequence[str], problems: Problems) -> None:
+def _no_column(
+    where: str, what: str, name: str, ours: str, names: Sequence[str], problems: Problems, *, header: bool = True
+) -> None:
     hint = close(name, names, 3, 0.5)
-    remedy = f'Say which it is with columns = {{ {ours} = "…" }}; if the first line is data, set header = [...].'
+    remedy = f'Say which it is with columns = {{ {ours} = "…" }}'
+    remedy += "; if the first line is data, set header = [...]." if header else "."
     problems.add(where, what, ", ".join(shown(one, 30) for one in names[:10]), f"{hint} {remedy}".lstrip())

@@ -6,7 +6,7 @@ Described by the shared task of 2003, https://aclanthology.org/W03-0419, among m
 from collections.abc import Sequence
 from typing import Literal
 
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError, repeated, shown
 from manyheads.core.settings import PositiveInt
 from manyheads.core.values import TEST, TRAIN, Places, Table
 from manyheads.datasets import Dataset
@@ -14,7 +14,7 @@ from manyheads.datasets._checks import Problems
 from manyheads.datasets._conll_columns import Columns, Sentences, read_sentences
 from manyheads.datasets._conll_tables import given_files, length_warnings, reported_split, sentence_rows
 from manyheads.datasets._conll_tags import NAMES, Tags, converted, other_tags, train_tags
-from manyheads.datasets._decode import read_text
+from manyheads.datasets._decode import encoding_problem, read_text
 from manyheads.metrics.conlleval import OTHER_SCHEMES
 
 
@@ -82,14 +82,10 @@ class Conll(Dataset):
         if self.columns.word == self.columns.tag:
             what = "word_column and tag_column are the same column"
             found.append(Problem("conll: tag_column", what, str(self.columns.tag), "Choose another."))
-        if twice := sorted({name for name in self.labels if self.labels.count(name) > 1}):
+        if twice := repeated(self.labels):
             found.append(Problem("conll: labels", "names stand twice", shown(twice), "Remove one of each."))
-        try:
-            b"    ".decode(self.encoding)
-        except UnicodeError:
-            pass
-        except LookupError:
-            found.append(Problem("conll: encoding", "unknown encoding", shown(self.encoding), "Try utf-8 or cp1252."))
+        if problem := encoding_problem(self.encoding, "conll: encoding"):
+            found.append(problem)
         return found
 
     def read(self, split: str) -> Table | None:

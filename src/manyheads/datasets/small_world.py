@@ -63,7 +63,7 @@ class SmallWorld(Dataset):
             "acceptability",
             "paraphrase",
         ],
-        size: Annotated[int, Ge(10)] = 2000,
+        size: Annotated[int, Ge(10), Le(50_000)] = 2000,
         noise: Annotated[float, Ge(0), Le(0.5)] = 0.0,
         difficulty: Annotated[float, Ge(0), Le(1)] = 0.5,
         seed: int = 0,

@@ -5,7 +5,10 @@ To add an encoder, write `encoders/<name>.py` with one class that inherits from 
 
 `manyheads check` looks at an encoder without importing torch, if it has a companion: `encoders/_<name>_checks.py`,
 which imports nothing of this package and holds `info(places, settings)`: an `encoder_info.EncoderInfo`, or a
-StudyError that says why there cannot be such an encoder. Without one the encoder is built.
+StudyError that says why there cannot be such an encoder. Without one the encoder is built. It may also hold
+`weights(places, settings)`: the files whose weights the encoder starts from, none if they are not there; what they hold
+belongs to what a run is. That of an encoder which learns also holds `learn(texts, settings)`, and
+`parameters(learned, settings)`: how many numbers it then trains.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

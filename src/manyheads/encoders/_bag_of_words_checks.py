@@ -24,6 +24,16 @@ def info(places: Places, settings: Options) -> EncoderInfo:
     return EncoderInfo(width, ANY_LENGTH, lambda lengths: flops(width, lengths), _Counter())
 
 
+def learn(texts: Mapping[str, Iterable[str]], settings: Options) -> list[str]:
+    """The vocabulary, as `Encoder.learn`."""
+    return shared_words(texts)
+
+
+def parameters(learned: Sequence[str], settings: Options) -> int:
+    """How many numbers are trained: a row for each word, and the bias."""
+    return (len(learned) + 1) * settings["width"]
+
+
 def setting_problems(settings: Options) -> list[Problem]:
     """What in the settings makes no sense."""
     if settings["width"] >= 1:

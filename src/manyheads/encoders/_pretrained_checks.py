@@ -2,18 +2,24 @@
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from tokenizers import Tokenizer
 
+from manyheads.core.encoder_config import check_config, read_config
 from manyheads.core.encoder_info import EncoderInfo
+from manyheads.core.encoder_weights import INDEX, WEIGHTS, disagreements, shapes_of, weight_files
+from manyheads.core.foreign_files import unfit_files
 from manyheads.core.problems import Problem, StudyError
+from manyheads.core.strict_json import read_json
 from manyheads.core.values import Options, Places
 
 Config = dict[str, Any]
@@ -55,7 +61,13 @@ ARCHITECTURES = {
     "camembert": Architecture(packed=True, first_position=None),
     "electra": Architecture(packed=True),
     "distilbert": Architecture(
-        depth=6, names={"hidden_size": "dim", "intermediate_size": "hidden_dim", "num_hidden_layers": "n_layers"}
+        depth=6,
+        names={
+            "hidden_size": "dim",
+            "intermediate_size": "hidden_dim",
+            "num_hidden_layers": "n_layers",
+            "num_attention_heads": "n_heads",
+        },
     ),
     "mpnet": Architecture(first_position=2),  # its padding index is 1, whatever the configuration says
     "modernbert": Architecture(gated=True, depth=22, positions=8192),
@@ -75,6 +87,26 @@ DECODERS = (
     *("mixtral", "opt", "phi", "phi3", "qwen2", "qwen3"),
 )
 """Types whose tokens see no later ones; others are told by their `architectures`."""
+HARMLESS = (
+    [{"Regex": " {2,}"}, " "],
+    [{"Regex": " {2,}"}, "▁"],
+    [{"Regex": "\\s{2,}|[\\n\\r\\t]"}, " "],
+    [{"String": " "}, "▁"],
+    [{"String": "``"}, '"'],
+    [{"String": "''"}, '"'],
+)
+"""Patterns, and what they put in place of what they find, of published tokenizers."""
+TRIAL_SECONDS = 10
+TRIAL_TEXTS = ("a" * 3000 + "!", "a " * 1500 + "!", " " * 3000 + "a", "aB1" * 1000 + "-", "1" * 3000 + "a", "." * 3000)
+TRIAL = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+from tokenizers import Tokenizer
+tokenizer = Tokenizer.from_file(sys.argv[1])
+for text in {TRIAL_TEXTS!r}:
+    tokenizer.encode(text)
+"""
+"""A tokenizer cuts texts on which patterns go back and forth; the memory is limited where the system can."""
 PADDING = 1
 """The padding index where a configuration is silent, of the types for which it matters."""
 SIZES = ("hidden_size", "intermediate_size")
@@ -106,14 +138,10 @@ def info(places: Places, settings: Options) -> EncoderInfo:
     """
     model = settings["model"]
     source = resolve(model, places)
-    config = _config(source, model)
+    config = configuration(source, model)
     kind, deep = config["model_type"], config["num_hidden_layers"]
     problems = setting_problems(model, kind, deep, settings)
-    if Path(source).is_dir() and not any(Path(source).glob("*.safetensors")):
-        remedy = "It needs weights as safetensors."
-        if Path(source, PICKLED).is_file():
-            remedy += f" Or open {PICKLED}, a pickle, where you trust it, and save it with `save_pretrained`."
-        problems.append(Problem("encoder.model", "cannot be loaded", source, remedy))
+    problems += weight_problems(source, config, settings)[0]
     if problems:
         raise StudyError(problems)
     config["num_hidden_layers"] = settings["layers"] or deep
@@ -121,6 +149,13 @@ def info(places: Places, settings: Options) -> EncoderInfo:
     if counter and isinstance(rows, int) and (found := vocabulary_problem(model, counter.highest, rows)):
         raise StudyError(found)
     return EncoderInfo(config.get("hidden_size", 0), longest(config), flops_of(config), counter, whole(kind))
+
+
+def weights(places: Places, settings: Options) -> Sequence[Path]:
+    """The files whose weights a pretrained encoder starts from, if they are there."""
+    with suppress(StudyError, OSError, ValueError):
+        return _weight_files(resolve(settings["model"], places))
+    return ()
 
 
 def setting_problems(model: str, kind: str, deep: int, settings: Options) -> list[Problem]:
@@ -138,6 +173,39 @@ def setting_problems(model: str, kind: str, deep: int, settings: Options) -> lis
         remedy = f"Choose 1 to {deep}, or leave `layers` out to keep all."
         problems.append(Problem("encoder.layers", f'"{model}" has {deep} layers', str(settings["layers"]), remedy))
     return problems
+
+
+def weight_problems(source: str, config: Config, settings: Options) -> tuple[list[Problem], list[str]]:
+    """What in the header of a model's weights does not go with its configuration, and what of that is allowed.
+
+    A model of the Hub is looked at once its weights are in the cache.
+
+    :param config: As `configuration` gives it.
+    """
+    folder = Path(source)
+    try:
+        files = _weight_files(source)
+        if files or not folder.is_dir():
+            kept, allowed = settings["layers"], settings.get("allow_missing", ())
+            return disagreements(config, shapes_of(files), kept, allowed, "encoder.model") if files else ([], [])
+        remedy = "It needs weights as safetensors."
+        if (folder / PICKLED).is_file():
+            remedy += f" Or open {PICKLED}, a pickle, where you trust it, and save it with `save_pretrained`."
+    except ValueError as error:
+        remedy = f"{error}. Get the model again."
+    return [Problem("encoder.model", "cannot be loaded", source, remedy)], []
+
+
+def _weight_files(source: str) -> list[Path]:
+    """The files that hold a model's weights; none of a model of the Hub that is not in the cache.
+
+    :raises ValueError: If an index of them is damaged.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        cached = (try_to_load_from_cache(source, name) for name in (WEIGHTS, INDEX))
+        folder = next((Path(path).parent for path in cached if isinstance(path, str)), folder)
+    return weight_files(folder)
 
 
 def vocabulary_problem(model: str, highest: int, rows: int) -> list[Problem]:
@@ -173,10 +241,10 @@ def whole(kind: str) -> str:
 def check_type(config: Config) -> None:
     """Refuse what is no encoder, as far as its configuration tells, and what needs code that comes with the model."""
     kind = config["model_type"]
-    if kind in ARCHITECTURES:
-        return
-    made = " ".join(map(str, config.get("architectures") or ()))
     decodes = kind in DECODERS or config.get("is_decoder") or config.get("is_encoder_decoder")
+    if kind in ARCHITECTURES and not decodes:
+        return
+    made = " ".join(map(str, given)) if isinstance(given := config.get("architectures"), list) else ""
     if decodes or any(word in made for word in ("CausalLM", "LMHead", "ConditionalGeneration")) or "auto_map" in config:
         raise not_an_encoder(kind)
 
@@ -217,26 +285,28 @@ def text_places(special: Sequence[int], source: object) -> tuple[slice, slice]:
     return slice(*edges[:2]), slice(*edges[2:])
 
 
-def _config(source: str, model: str) -> Config:
+def configuration(source: str, model: str) -> Config:
+    """A model's config.json in the names of BERT's, once it is known that it is an encoder's and makes sense.
+
+    :raises StudyError: If there is no such model, it is no encoder, or its files are not what a model consists of.
+    """
+    if Path(source).is_dir() and (problems := unfit_files(Path(source), "encoder.model")):
+        raise StudyError(problems)
     try:
         path = Path(_file(source, "config.json"))
     except (OSError, ValueError) as error:
         raise no_such_model(model, f"Hugging Face says: {str(error).splitlines()[0]}") from error
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise no_such_model(model, f"Its config.json cannot be read: {error}") from error
-    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        raise no_such_model(model, "Its config.json should have a `model_type` key.")
+        config = read_config(path)
+    except ValueError as error:
+        raise no_such_model(model, f"Its config.json cannot be used: {error}.") from error
     check_type(config)
     config = named(config)
-    for key in ("num_hidden_layers", "max_position_embeddings", "pad_token_id", *SIZES):
-        if not isinstance(config.get(key, 1), int):
-            raise no_such_model(model, f"Its config.json should have a whole number for {key}.")
+    check_config(config, "encoder.model")
     return config
 
 
-def named(config: Config) -> Config:
+def named(config: Options) -> Config:
     """A configuration in the names of BERT's, with what transformers takes where it is silent."""
     known = ARCHITECTURES.get(config["model_type"], Architecture())
     given = {key: value for key, value in config.items() if value is not None}
@@ -294,7 +364,7 @@ class _Counter:
     """A `encoder_info.PieceCounter` over a tokenizer.json."""
 
     def __init__(self, path: str, source: str) -> None:
-        self.inner = Tokenizer.from_file(path)
+        self.source, self.inner = source, Tokenizer.from_file(path)
         self.inner.no_truncation()
         self.inner.no_padding()
         # A special token that is written in a text is text.
@@ -304,11 +374,14 @@ class _Counter:
         self._unknown = _unknown(json.loads(Path(path).read_text("utf-8"))["model"])
 
     def unknown(self, texts: Sequence[str]) -> int:
-        encodings = self.inner.encode_batch_fast(list(texts), add_special_tokens=False)
-        return sum(encoding.ids.count(self._unknown) for encoding in encodings)
+        return sum(ids.count(self._unknown) for ids in self._ids(texts))
 
     def pieces(self, texts: Sequence[str]) -> list[int]:
-        return [len(encoding.ids) for encoding in self.inner.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [len(ids) for ids in self._ids(texts)]
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        with tokenizing(self.source):
+            return [one.ids for one in self.inner.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def special(self, pair: bool) -> int:
         return self.inner.num_special_tokens_to_add(pair)
@@ -331,7 +404,62 @@ def _counter(source: str) -> _Counter | None:
         return None
     if not Path(path).is_file():
         return None
-    try:
+    try_tokenizer(source, path)
+    with tokenizing(source):
         return _Counter(path, source)
-    except Exception as error:  # the library has no class of its own for its errors
-        raise no_tokenizer(source, str(error).splitlines()[0]) from error
+
+
+@contextmanager
+def tokenizing(source: str) -> Iterator[None]:
+    """Whatever the library of tokenizers says to a damaged one, or to a text that its patterns fail on, in a line.
+
+    :raises StudyError: For what it raises, a panic of Rust, which is no Exception, included.
+    """
+    try:
+        yield
+    except (StudyError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # the library has no class of its own for its errors
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise no_tokenizer(source, f"{why.rstrip('.')}.") from error
+
+
+@cache
+def try_tokenizer(source: str, path: str) -> None:
+    """Try patterns that a stranger wrote on texts that are long and alike, where nothing can be harmed.
+
+    A pattern may take for ever or all memory, and a thread that is in a pattern cannot be stopped: so a process of its
+    own tries it, for a limited time, in limited memory. Patterns that many published tokenizers have are not tried.
+
+    :raises StudyError: If it has not cut the texts by then.
+    """
+    problems: list[Problem] = []
+    content = read_json(Path(path), problems)
+    if problems or not isinstance(content, dict):
+        why = "; ".join(f"{one.what} {one.found}".strip() for one in problems)
+        raise no_tokenizer(source, f"{TOKENIZERS[0]}: {why or 'should hold an object'}.")
+    if all(pattern in HARMLESS for pattern in _patterns(content)):
+        return
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", TRIAL, path], capture_output=True, timeout=TRIAL_SECONDS, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        why = f"Its patterns had not cut {len(TRIAL_TEXTS)} short texts after {TRIAL_SECONDS} seconds."
+        raise no_tokenizer(source, why) from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise no_tokenizer(source, f"It fails on a text of letters: {said[-1] if said else 'it crashed'}.")
+
+
+def _patterns(content: Config) -> Iterator[object]:
+    """What in a tokenizer.json looks through a text: the patterns, and what other texts put in its place."""
+    waiting: list[Any] = [content.get("normalizer"), content.get("pre_tokenizer")]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if "pattern" in one:
+                yield [one["pattern"], one.get("content", one.get("behavior"))]
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one

@@ -11,7 +11,7 @@ import numpy as np
 from transformers import AutoTokenizer
 
 from manyheads.core.values import Input, Pieces
-from manyheads.encoders._pretrained_checks import text_places
+from manyheads.encoders._pretrained_checks import text_places, tokenizing
 
 
 class PretrainedTokenizer:
@@ -28,6 +28,7 @@ class PretrainedTokenizer:
     """
 
     def __init__(self, source: str | Path, max_length: int = 512, token_types: int = 2) -> None:
+        self.source = str(source)
         self.inner = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
         if not self.inner.is_fast:
             raise ValueError(f"{source}: it is none of the `tokenizers` library, which alone tells each piece's place.")
@@ -53,10 +54,9 @@ class PretrainedTokenizer:
         if not texts:
             return []
         # Without the detour over dictionaries of lists that `self.inner(texts)` makes: twice as fast, the same pieces.
-        found = [
-            Pieces(np.array(one.ids, np.int32), np.array(one.offsets, np.int32).reshape(-1, 2))
-            for one in self._backend().encode_batch(list(texts), add_special_tokens=False)
-        ]
+        with tokenizing(self.source):
+            cut = self._backend().encode_batch(list(texts), add_special_tokens=False)
+        found = [Pieces(np.array(one.ids, np.int32), np.array(one.offsets, np.int32).reshape(-1, 2)) for one in cut]
         if len(self._written):
             found = [Pieces(self._as_text(one.ids), one.offsets) for one in found]
         return [_trimmed(*pair) for pair in zip(found, texts, strict=True)] if self._spaces else found

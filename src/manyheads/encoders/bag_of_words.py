@@ -7,18 +7,20 @@ feedforward neural networks", AISTATS 2010, https://proceedings.mlr.press/v9/glo
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
-from manyheads.core.problems import StudyError
+from manyheads.core.encoder_weights import saved_shapes
+from manyheads.core.problems import Problem, StudyError
 from manyheads.core.tensors import States, Tokens
 from manyheads.core.values import Options, Places
-from manyheads.encoders import Encoder
-from manyheads.encoders._bag_of_words_checks import flops, setting_problems, shared_words
+from manyheads.encoders import Encoder, _bag_of_words_checks
+from manyheads.encoders._bag_of_words_checks import flops, setting_problems
 from manyheads.encoders._words import WordTokenizer, saved_words
 
 _ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
@@ -62,7 +64,7 @@ class BagOfWords(Encoder):
         saved: Path | None = None,
         learned: Sequence[str] = (),
         *,
-        width: int = 64,
+        width: Annotated[int, Ge(1), Le(65_536)] = 64,
         features: Literal["binary", "counts"] = "binary",
         activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
     ) -> None:
@@ -70,6 +72,9 @@ class BagOfWords(Encoder):
         if problems := setting_problems({"width": width}):
             raise StudyError(problems)
         words = learned if saved is None else saved_words(saved)
+        if saved is not None and (len(words), width) not in saved_shapes(saved).values():
+            what, found = "its weights are of another size", f"{len(words):,} words and a width of {width:,}"
+            raise StudyError([Problem("encoder", what, found, "Give the folder as it was saved.")])
         self.width = width
         self.tokenizer = WordTokenizer(words, counted=features == "counts")
         self.activation = _ACTIVATIONS[activation]
@@ -78,7 +83,7 @@ class BagOfWords(Encoder):
 
     @classmethod
     def learn(cls, texts: Mapping[str, Iterable[str]], settings: Options) -> list[str]:
-        return shared_words(texts)
+        return _bag_of_words_checks.learn(texts, settings)
 
     def embed(self, tokens: Tokens) -> Tensor:
         """[S, D] the sums, before the bias."""

@@ -6,17 +6,20 @@ https://arxiv.org/abs/1810.04805; Wang et al., "MiniLM", NeurIPS 2020, https://a
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Lt
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.utils import logging
 
+from manyheads.core.encoder_weights import UNUSED, disagreements, saved_shapes, some, told
 from manyheads.core.matmul import slower_product
 from manyheads.core.plain import plain
-from manyheads.core.problems import Problem, StudyError
+from manyheads.core.problems import Problem, StudyError, counted
+from manyheads.core.settings import BelowOne, NotNegativeInt
 from manyheads.core.tensors import States, Tokens
 from manyheads.core.values import Places
 from manyheads.encoders import Encoder
@@ -27,18 +30,22 @@ from manyheads.encoders._padded import Padded
 from manyheads.encoders._pretrained_checks import (
     ARCHITECTURES,
     PACKED,
+    TOKENIZERS,
     check_tokenizer,
     check_type,
+    configuration,
     first_position,
     flops_of,
     longest,
     named,
     no_such_model,
-    no_tokenizer,
     not_an_encoder,
     resolve,
     setting_problems,
+    tokenizing,
+    try_tokenizer,
     vocabulary_problem,
+    weight_problems,
     whole,
 )
 from manyheads.encoders._rows import TrainedRows
@@ -67,7 +74,9 @@ class Pretrained(Encoder):
     :param layers: Keep the first so many layers; 0 keeps all.
     :param dropout: Dropout of embeddings and layers; -1 keeps the model's own.
     :param attention_dropout: Dropout of attention probabilities.
-    :raises StudyError: If there is no such model, or it is no encoder.
+    :param allow_missing: Weights that may be missing, and then start at random, or for which the model may have no
+        place: names, or patterns such as "encoder.layer.1.*". The run's record keeps what was allowed.
+    :raises StudyError: If there is no such model, it is no encoder, or its files do not go together.
     """
 
     inner: Any
@@ -80,29 +89,37 @@ class Pretrained(Encoder):
         saved: Path | None = None,
         *,
         model: str = "minilm",
-        layers: int = 0,
-        dropout: float = -1.0,
-        attention_dropout: float = 0.0,
+        layers: NotNegativeInt = 0,
+        dropout: Annotated[float, Ge(-1), Lt(1)] = -1.0,
+        attention_dropout: BelowOne = 0.0,
+        allow_missing: Sequence[str] = (),
     ) -> None:
         super().__init__()
         source = str(saved) if saved else resolve(model, places)
+        given = configuration(source, model)
+        dropouts = {"dropout": dropout, "attention_dropout": attention_dropout}
+        settings = {"layers": layers, "allow_missing": allow_missing, **dropouts}
+        problems = setting_problems(model, given["model_type"], given["num_hidden_layers"], settings)
+        if saved:
+            fit = disagreements(given, saved_shapes(saved), layers, (), "encoder")
+        else:
+            fit = weight_problems(source, given, settings)
+        if problems := [*problems, *fit[0]]:
+            raise StudyError(problems)
         config = _config(source, model)
         kind, known = config.model_type, named(config.to_dict())
-        settings = {"layers": layers, "dropout": dropout, "attention_dropout": attention_dropout}
-        if problems := setting_problems(model, kind, known["num_hidden_layers"], settings):
-            raise StudyError(problems)
         _change(config, layers, dropout, attention_dropout)
-        self.inner = _quietly_built(source, config, weights=saved is None)
+        self.inner, allowed = _quietly_built(source, config, None if saved else allow_missing)
         if getattr(self.inner, "pooler", None) is not None:
             # Heads read the states themselves; the pooler stays so that `AutoModel` finds every weight it looks for.
             self.inner.pooler.requires_grad_(False)
         check_tokenizer(source)
+        if (path := Path(source, TOKENIZERS[0])).is_file():
+            try_tokenizer(source, str(path))
         self._padded = Padded(self.inner)
         types = 2 if self._padded.token_types else 1
-        try:
+        with tokenizing(source):
             self.tokenizer = PretrainedTokenizer(source, longest(known), token_types=types)
-        except (OSError, ValueError, ImportError) as error:
-            raise no_tokenizer(source, str(error).splitlines()[0]) from error
         highest = max(self.tokenizer.inner.get_vocab().values())
         if problems := vocabulary_problem(model, highest, self._table.num_embeddings):
             raise StudyError(problems)
@@ -114,12 +131,34 @@ class Pretrained(Encoder):
         self._flops = flops_of(named(config.to_dict()))
         self.words: TrainedRows | None = None
         self._packing: tuple[Tokens, Packing] | None = None
-        self.packed, self.notes = _way(config)
+        self.packed, notes = _way(config)
+        random = (
+            [f"{counted(len(allowed), 'weight')} start at random or are left out (allow_missing): {some(allowed)}"]
+            if allowed
+            else []
+        )
+        self.notes = [*random, *notes]
         if self.packed:
             replace_attention(self.inner)
         if not plain():
             replace_dropout(self.inner)
             replace_linear(self.inner)
+        self._try(kind)
+
+    def _try(self, kind: str) -> None:
+        """Refuse a model whose forward pass fails: a configuration may ask for what its weights cannot do."""
+        length = min(3, self.tokenizer.max_length)
+        ids = torch.arange(2 * length) % self._table.num_embeddings
+        training = self.training
+        try:
+            with torch.no_grad():
+                finite = self.eval()(Tokens(ids, torch.zeros_like(ids), (length, length))).last.isfinite().all()
+        except Exception as error:  # whatever torch and transformers say
+            raise not_an_encoder(kind, f"Its forward pass fails: {_first(error)}.") from error
+        finally:
+            self.train(training)
+        if not finite:
+            raise not_an_encoder(kind, "Its states are no finite numbers.")
 
     def forward(self, tokens: Tokens) -> States:
         return super().forward(tokens) if self.packed else self._padded.states(tokens)
@@ -179,10 +218,14 @@ class Pretrained(Encoder):
 def _config(source: str, model: str) -> PretrainedConfig:
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise no_such_model(model, f"Hugging Face says: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # transformers checks configurations by errors of many kinds
+        raise no_such_model(model, f"Hugging Face says: {_first(error)}") from error
     check_type(config.to_dict())
     return config
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _change(config: Any, layers: int, dropout: float, attention_dropout: float) -> None:
@@ -211,19 +254,35 @@ def _way(config: PretrainedConfig) -> tuple[bool, list[str]]:
     return True, notes
 
 
-def _quietly_built(source: str, config: PretrainedConfig, *, weights: bool) -> torch.nn.Module:
+def _quietly_built(
+    source: str, config: PretrainedConfig, allowed: Sequence[str] | None
+) -> tuple[torch.nn.Module, list[str]]:
+    """The model, and the names of those of its weights that are missing or left out as `allowed` says.
+
+    :param allowed: `allow_missing`; None builds the model without weights.
+    """
     # With `layers`, transformers would list the weights of the layers above as unexpected.
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        if weights:
-            return AutoModel.from_pretrained(
-                source, config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-            )
-        return AutoModel.from_config(config, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        remedy = f"It needs weights as safetensors. Hugging Face says: {str(error).splitlines()[0]}"
+        if allowed is None:
+            return AutoModel.from_config(config, trust_remote_code=False), []
+        model, found = AutoModel.from_pretrained(
+            source,
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except Exception as error:  # whatever the libraries say to what is in the files
+        remedy = f"It needs weights as safetensors. Hugging Face says: {_first(error)}"
         raise StudyError([Problem("encoder.model", "cannot be loaded", source, remedy)]) from error
     finally:
         logging.set_verbosity(verbosity)
+    missing = [name for name in sorted(found["missing_keys"]) if not UNUSED.search(name)]
+    problems, meant = told(missing, [], [str(one[0]) for one in found["mismatched_keys"]], allowed, "encoder.model")
+    if problems:
+        raise StudyError(problems)
+    return model, meant

@@ -68,6 +68,10 @@ def range_problem(where: str, label: float, low: float | None, high: float | Non
 
 
 def _numbers(table: Table, where: str, low: float | None, high: float | None) -> Iterator[Problem]:
+    if table.labels is not None:
+        remedy = 'Set target = "number" in the dataset, or use the head classification.'
+        yield Problem(where, "the labels are names of classes", shown(list(table.labels[:5])), remedy)
+        return
     for row, label in enumerate(table.rows["label"][:]):
         if isinstance(label, bool) or not isinstance(label, int | float) or not math.isfinite(label):
             remedy = "Write it with a decimal point (3.5), or leave the record out."

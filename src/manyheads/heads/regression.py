@@ -5,9 +5,10 @@ https://arxiv.org/abs/1810.04805, section 4.1 (STS-B).
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from manyheads.core.problems import Problem, StudyError
@@ -56,8 +57,8 @@ class Regression(PooledHead):
         width: int,
         labels: Sequence[str] | None,
         *,
-        low: float | None = None,
-        high: float | None = None,
+        low: Annotated[float, Ge(-1e30), Le(1e30)] | None = None,
+        high: Annotated[float, Ge(-1e30), Le(1e30)] | None = None,
         metric: Literal["pearson", "spearman"] = "pearson",
         max_length: PositiveInt = 128,
         dropout: BelowOne = 0.1,

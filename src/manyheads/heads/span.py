@@ -5,9 +5,10 @@ https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3; `run_squad.py` of google
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Le
 from torch import Tensor
 from torch.nn import functional
 
@@ -72,9 +73,9 @@ class Span(Head):
         max_length: PositiveInt = 384,
         stride: PositiveInt = 128,
         max_question: PositiveInt = 64,
-        max_answer: PositiveInt = 30,
-        nbest: PositiveInt = 20,
-        shown: PositiveInt = 3,
+        max_answer: Annotated[int, Ge(1), Le(1000)] = 30,
+        nbest: Annotated[int, Ge(1), Le(1000)] = 20,
+        shown: Annotated[int, Ge(1), Le(1000)] = 3,
         nullable: bool = False,
         threshold: float = 0.0,
         loss: Literal["mean", "sum"] = "mean",

@@ -34,7 +34,7 @@ NOTHING = "_"
 _WORD = re.compile(r"[1-9][0-9]{0,8}")
 _RANGE = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY = re.compile(r"(0|[1-9][0-9]{0,8})\.[1-9][0-9]{0,8}")
-_SENT_ID = re.compile(r"#\s*sent_id\s*=\s*(.*?)\s*")
+_SENT_ID = re.compile(r"#\s*sent_id\s*=(.*)")
 
 Report = Callable[[Problem], None]
 
@@ -78,7 +78,7 @@ def sentences(text: str, where: str, report: Report) -> Iterator[Sentence]:
         line = raw if raw.strip(" \t") else ""
         if line.startswith("#") and not current.words:
             match = _SENT_ID.fullmatch(line)
-            current.sent_id = match[1] if match else current.sent_id
+            current.sent_id = match[1].strip() if match else current.sent_id
         elif line:
             current.line = current.line or number
             problem = _take(line, f"{where}:{number}", current)

@@ -27,14 +27,17 @@ WIDE_FROM = 60
 """Characters; a longer text gets a wide column."""
 
 
-def write(results: StudyResults, out: Path, figures: Sequence[Figure] | None = None) -> Path:
+def write(results: StudyResults, out: Path, figures: Sequence[Figure] | None = None, notes: Sequence[str] = ()) -> Path:
     """Write `out/report.html`, whole or not at all. Figures that are drawn already need not be drawn again."""
-    write_whole(out / "report.html", render(results, out, figures))
+    write_whole(out / "report.html", render(results, out, figures, notes))
     return out / "report.html"
 
 
-def render(results: StudyResults, out: Path, figures: Sequence[Figure] | None = None) -> str:
-    """The page. The same results, with the same files in the folder `out`, give it byte by byte again."""
+def render(results: StudyResults, out: Path, figures: Sequence[Figure] | None = None, notes: Sequence[str] = ()) -> str:
+    """The page. The same results, with the same files in the folder `out`, give it byte by byte again.
+
+    :param notes: What is wrong with the folder; stands among the warnings.
+    """
     script, comparisons = f"\n{template_source('page.js')}", results.headline_comparisons()
     claims = list(comparisons.values())
     tally = Counter(entry.verdict for entry in claims)
@@ -58,7 +61,10 @@ def render(results: StudyResults, out: Path, figures: Sequence[Figure] | None = 
         finished=finished,
         paths={(name, run.seed, run.task): run.path for name, arm in results.arms.items() for run in arm.runs},
         positive=any(about.positive for about in results.tasks.values()),
-        warnings=[(task, line) for task, about in results.tasks.items() for line in about.warnings],
+        warnings=[
+            *(("the folder", line) for line in notes),
+            *((task, line) for task, about in results.tasks.items() for line in about.warnings),
+        ],
         toml=toml,
         column_formats=column_formats,
         excerpt=excerpt,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads.core.atomic_files import write_whole
+from manyheads.core.printable import printable
 from manyheads.core.problems import counted
 from manyheads.report.templating import TEMPLATES
 from manyheads.results import numbers
@@ -36,10 +37,10 @@ class TextTable:
     note: str = ""
 
     def __str__(self) -> str:
-        lines = [self.header, *self.rows]
+        lines = [[printable(cell) for cell in line] for line in (self.header, *self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         shown = ["  ".join(map(_aligned, line, widths, range(len(line)))).rstrip() for line in lines]
-        return "\n".join([*shown, "", self.note])
+        return "\n".join([*shown, "", printable(self.note)])
 
     __repr__ = __str__
 
@@ -75,7 +76,7 @@ def _aligned(cell: str, width: int, column: int) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    text = re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text)
+    text = re.sub(r"([\\`*_\[\]<>|])", r"\\\1", printable(text, "\r\n"))
     return re.sub(r"\s*[\r\n]+\s*", " ", text)
 
 
@@ -95,7 +96,9 @@ _LATEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
 
 
 def _latex_text(text: str) -> str:
-    signed = re.sub(r"(?<![\w-])([+-])(?=\d)", r"$\1$", "".join(_LATEX.get(sign, sign) for sign in text))
+    signed = re.sub(
+        r"(?<![\w-])([+-])(?=\d)", r"$\1$", "".join(_LATEX.get(sign, sign) for sign in printable(text, "\r\n"))
+    )
     return signed if not signed.startswith("[") else "{}" + signed  # after \\ a bracket would be an argument
 
 
@@ -105,11 +108,12 @@ def _csv_cell(text: str) -> str:
         plain = plain.replace(",", "")
     if _is_number(plain):
         return plain
-    return f"'{text}" if text[:1] in FORMULA and text else text
+    text = printable(text, "\t\r\n")
+    return f"'{text}" if text.strip(" ").startswith(FORMULA) else text
 
 
 def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?", text) is not None
+    return re.fullmatch(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?|[+-]?inf|nan", text) is not None
 
 
 FORMATS: dict[str, Callable[[TextTable], str]] = {
@@ -132,7 +136,7 @@ def write(results: StudyResults, out: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, text in tables(results).items():
-        write_whole(folder / name, text.encode("utf-8", errors="replace"))  # bytes: a CSV file's \r\n stays as it is
+        write_whole(folder / name, text.encode())  # bytes: a CSV file's \r\n stays as it is
         paths.append(folder / name)
     return paths
 

@@ -6,15 +6,14 @@ from inspect import isfunction
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from manyheads.core.printable import printable
 from manyheads.core.problems import counted
 from manyheads.results import numbers
 
 
 def clean(text: object) -> str:
-    """Text without what neither HTML nor SVG can hold (control characters, halves of characters), and without what
-    turns the reading direction of all that follows."""
-    unwanted = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-    return re.sub(unwanted, "\N{REPLACEMENT CHARACTER}", str(text))
+    """A text as a page or a figure may hold it, with its tabs and line ends."""
+    return printable(text, "\n\t")
 
 
 def plain_path(path: str) -> bool:

@@ -78,13 +78,20 @@ def compare(out: Path, study: StudyOutline, *, margin: float = MARGIN, resamples
     """Compare the runs of a study and write `results.json`. Runs without a record, or that failed, are shown as such.
 
     :param margin: A difference is called none if nothing larger than this could have been missed.
-    :raises StudyError: If two runs were not scored on the same items.
+    :raises StudyError: If two runs were not scored on the same items, or predictions are not as they were written.
     """
+    results = compared(out, study, margin=margin, resamples=resamples)
+    write_results(out, results)
+    return results
+
+
+def compared(out: Path, study: StudyOutline, *, margin: float = MARGIN, resamples: int = RESAMPLES) -> StudyResults:
+    """The same, and nothing is written."""
     found = read_records(out, study)
     scored = {task: _scored(out, task, found, resamples) for task in study.tasks}
     comparisons = _comparisons(study, scored, margin)
     lost = [run for run in found if run.status != FINISHED]
-    results = StudyResults(
+    return StudyResults(
         version=study.version,
         study=study.study,
         tasks={task: _task_result(task, about, scored[task], found) for task, about in study.tasks.items()},
@@ -101,8 +108,6 @@ def compare(out: Path, study: StudyOutline, *, margin: float = MARGIN, resamples
         failed=[FailedRun(arm=run.arm, seed=run.seed, task=run.task, reason=json_value(run.reason)) for run in lost],
         fingerprints=_fingerprints(found),
     )
-    write_results(out, results)
-    return results
 
 
 def write_results(out: Path, results: StudyResults) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.sealed import seal_broken
 from manyheads.core.strict_json import read_json
 from manyheads.results.run_record import COST_IN_FORMAT_1, DATA_IN_FORMAT_1, renamed
 from manyheads.results.schema import FORMAT, StudyResults, validated
@@ -38,6 +39,12 @@ def read_results(out: Path) -> StudyResults:
             if not problems:
                 return results
     raise StudyError([*problems[: LIMIT - 1], Problem(str(path), "cannot be used", "", AGAIN)])
+
+
+def results_changed(out: Path) -> bool:
+    """Whether `results.json` is not as `manyheads run` wrote it; False for one that does not say what it was."""
+    content = read_json(out / RESULTS, [])
+    return isinstance(content, dict) and seal_broken(content)
 
 
 def _unknown_names(where: str, results: StudyResults) -> Iterator[Problem]:

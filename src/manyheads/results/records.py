@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.sealed import seal_broken
 from manyheads.core.strict_json import too_deep
 from manyheads.results.run_record import (
     RECORD,
@@ -28,7 +30,8 @@ from manyheads.results.schema import Status, StudyOutline, validated
 FINISHED: Status = "finished"
 FAILED: Status = "failed"
 MISSING: Status = "missing"
-_AGAIN = "Remove the run's folder and run the study again."
+AGAIN = "Remove the run's folder and run the study again."
+CHANGED = "has changed since the run wrote it"
 LATER = "Use the version that wrote it, or another --out."
 
 
@@ -100,6 +103,8 @@ def _outcome(out: Path, path: str) -> tuple[Status, str | None, RunRecord | None
         return FAILED, f"{RECORD} cannot be read: {error}", None
     if not isinstance(content, dict) or too_deep(content):
         return FAILED, f"{RECORD} is not a record", None
+    if seal_broken(content):
+        return FAILED, f"{RECORD} is not as it was written", None
     content = in_this_format(content)
     try:
         record = validated(model_of(content), content, RECORD)
@@ -111,6 +116,30 @@ def _outcome(out: Path, path: str) -> tuple[Status, str | None, RunRecord | None
         if not predictions(out, path, scored).is_file():
             return FAILED, f"predictions/{scored}.jsonl is missing", record
     return FINISHED, None, record
+
+
+def damage(folder: Path, files: Mapping[str, FileDigest], *, contents: bool = True) -> dict[str, str]:
+    """What is wrong with files that were written: name -> that it is missing, or has changed; nothing for the others.
+
+    :param folder: What the names are relative to.
+    :param contents: Read them, and compare the SHA-256; without, sizes alone are looked at.
+    """
+    found = {}
+    for name, written in files.items():
+        try:
+            if not stat.S_ISREG((about := (folder / name).stat()).st_mode):
+                found[name] = "is no file"
+            elif about.st_size != written.size:
+                found[name] = f"{CHANGED}: it has {about.st_size:,} bytes and had {written.size:,}"
+            elif contents:
+                with (folder / name).open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != written.sha256:
+                        found[name] = f"{CHANGED}: it does not have its SHA-256"
+        except (FileNotFoundError, NotADirectoryError):
+            found[name] = "is missing"
+        except OSError as error:
+            found[name] = f"cannot be read: {error.strerror}"
+    return found
 
 
 def predictions(out: Path, path: str, task: str) -> Path:
@@ -126,7 +155,7 @@ def read_answers(path: Path, written: FileDigest | None = None) -> Answers:
     """
     data = path.read_bytes()
     if written and (len(data), hashlib.sha256(data).hexdigest()) != (written.size, written.sha256):
-        raise StudyError([Problem(str(path), "has changed since the run wrote it", f"{len(data):,} bytes", _AGAIN)])
+        raise StudyError([Problem(str(path), CHANGED, f"{len(data):,} bytes", AGAIN)])
     ids: list[str] = []
     clusters: list[str] = []
     items: dict[str, list[list[float]]] = {}
@@ -143,10 +172,10 @@ def read_answers(path: Path, written: FileDigest | None = None) -> Answers:
         arrays = {metric: np.array(rows, dtype=np.float64).reshape(len(ids), -1) for metric, rows in items.items()}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         what = f"line {number} is damaged"
-        raise StudyError([Problem(str(path), what, repr(error), _AGAIN)]) from error
+        raise StudyError([Problem(str(path), what, repr(error), AGAIN)]) from error
     if clusters and len(clusters) != len(ids):
         what = f"only {len(clusters)} of {len(ids)} lines have a cluster"
-        raise StudyError([Problem(str(path), what, "", _AGAIN)])
+        raise StudyError([Problem(str(path), what, "", AGAIN)])
     return Answers(path, ids, clusters or None, arrays)
 
 
@@ -164,10 +193,10 @@ def differences(found: Sequence[Answers]) -> list[Problem]:
         assert first is not None
         if other.ids != first.ids:
             problems.append(
-                Problem(str(other.path), f"the ids are not those of {first.path}", _first_other(first, other), _AGAIN)
+                Problem(str(other.path), f"the ids are not those of {first.path}", _first_other(first, other), AGAIN)
             )
         elif other.clusters != first.clusters:
-            problems.append(Problem(str(other.path), f"the clusters are not those of {first.path}", "", _AGAIN))
+            problems.append(Problem(str(other.path), f"the clusters are not those of {first.path}", "", AGAIN))
     return problems
 
 

@@ -23,9 +23,10 @@ from pydantic import (
 )
 
 from manyheads.core.atomic_files import halted, write_whole
+from manyheads.core.printable import private
 from manyheads.core.problems import shown
 from manyheads.metrics.resampled import KINDS
-from manyheads.results.schema import Count, Name, Number, Part, Sha256
+from manyheads.results.schema import Count, Name, Number, Part, SealedFile, Sha256
 
 FORMAT = 3
 RECORD, METRICS = "record.json", "metrics.jsonl"
@@ -38,11 +39,16 @@ COST_IN_FORMAT_1 = {
 DATA_IN_FORMAT_1 = {"clipped": "truncated", "ceiling": "answerable"}
 _OF_TEXTS: dict[str, JsonValue] = {"overflow": "truncate", "stride": None, "window_pooling": "mean"}
 ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {
+    "encoder=pretrained.settings.allow_missing": (3, []),
     **{
         f"tasks.*.head={head}.settings.{key}": (3, before)
         for head, own in {"classification": {"positive": ""}, "regression": {"center": 0.0, "spread": 1.0}}.items()
         for key, before in {**_OF_TEXTS, **own}.items()
-    }
+    },
+    **{
+        f"tasks.*.dataset=table.settings.{key}": (3, before)
+        for key, before in {"join": " ", "unseen": "refuse", "separator": ""}.items()
+    },
 }
 """Each setting that format 1 did not have: the format that brought it, and the value that says what runs did before.
 
@@ -75,12 +81,14 @@ class Method(_Given):
 
     :param source: A hash of its file, of a method from a `--code` folder.
     :param learned: A hash of what an encoder took from the training texts before it was built.
+    :param weights: SHA-256 of the file that an encoder's weights were read from. Not recorded before format 3.
     """
 
     name: str
     settings: dict[str, JsonValue]
     source: str | None = None
     learned: str | None = None
+    weights: str | None = None
 
 
 class TaskSettings(_Given):
@@ -214,7 +222,7 @@ class DataSummary(Part):
     hash: str | None = None
 
 
-class RunHeader(Part):
+class RunHeader(SealedFile):
     """record.json, as far as finished and failed runs have the same keys.
 
     :param format: In which the file was written; read back, older ones speak the words of this one.
@@ -277,7 +285,7 @@ def write_record(folder: Path, record: RunRecord) -> None:
     :raises HaltedError: If the disk takes no more.
     """
     try:
-        write_whole(folder / RECORD, json.dumps(record.model_dump(), indent=1, ensure_ascii=False) + "\n")
+        write_whole(folder / RECORD, json.dumps(private(record.model_dump()), indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise halted(error, error.errno or errno.EIO, folder) from error
 
@@ -377,8 +385,11 @@ def renamed(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
 
 
 def comparable(settings: RunSettings, written: int) -> dict[str, JsonValue]:
-    """Settings that were written in some format, with the value "as before" for each setting that came later."""
-    plain = settings.model_dump()
+    """Settings that were written in some format, with the value "as before" for each setting that came later.
+
+    Those of a record have ~ in place of the user's folder, and so have these.
+    """
+    plain = private(settings.model_dump())
     for path, (brought, before) in ADDED_SETTINGS.items():
         if written < brought:
             *above, last = path.split(".")

@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, computed_field, model_validator
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.sealed import SEAL, seal_of
 from manyheads.core.strict_json import too_deep
 from manyheads.core.version import __version__
 
@@ -38,6 +39,16 @@ class Part(BaseModel):
     """A part of a JSON file: a text is no number, and nothing is changed once it is made."""
 
     model_config = ConfigDict(strict=True, frozen=True)
+
+
+class SealedFile(Part):
+    """A file that holds a hash of all the rest of it, so that a change of a single bit is noticed."""
+
+    @computed_field
+    @property
+    def seal(self) -> str:
+        """A SHA-256 of everything else in the file."""
+        return seal_of(self.model_dump(exclude={SEAL}))
 
 
 class StudyInfo(Part):
@@ -238,7 +249,7 @@ class StudyOutline(Part):
     arms: dict[Name, ArmResult]
 
 
-class StudyResults(StudyOutline):
+class StudyResults(StudyOutline, SealedFile):
     """results.json: everything that the tables and the report show of a study."""
 
     answer: str = Field(description="To the study's question, in a sentence or two.")

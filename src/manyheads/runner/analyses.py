@@ -5,11 +5,11 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from manyheads import registry
 from manyheads.analyses import Analysis
 from manyheads.core.atomic_files import halted, halting, write_whole
+from manyheads.core.printable import printable, private
+from manyheads.core.sealed import SEAL, seal_broken
 from manyheads.core.version import __version__
 from manyheads.data.tokenized import source_hash
 from manyheads.results import schema
@@ -24,7 +24,7 @@ FOLDER, FIGURES, KEPT = "analyses", "figures", "finding.json"
 _OURS = tuple(Path(module.__file__ or "") for module in (analysis_inputs, analysis_sections))
 
 
-class KeptAnalysis(BaseModel):
+class KeptAnalysis(schema.SealedFile):
     """finding.json: what an analysis found, for the next command.
 
     :param key: A hash of everything that it depends on.
@@ -59,11 +59,35 @@ def analyse(
 def _known(choice: Choice, runs: RunsOnDisk, code: Path | None) -> schema.Analysis | None:
     """What was found before, if nothing has changed since and its files are as they were written."""
     try:
-        kept = KeptAnalysis.model_validate_json((runs.out / FOLDER / choice.name / KEPT).read_bytes())
-        same = all(_sha256((runs.out / path).read_bytes()) == digest for path, digest in kept.files.items())
-    except (OSError, ValueError):
+        kept = kept_analysis(runs.out, choice.name)
+        same = not changed_files(runs.out, kept)
+    except (OSError, ValueError, RecursionError):
         return None
     return kept.finding if same and kept.key == _key(choice, runs, code) else None
+
+
+def kept_analysis(out: Path, name: str) -> KeptAnalysis:
+    """What an analysis found, as it was written.
+
+    :raises OSError: If it cannot be read.
+    :raises ValueError: If it is not as it was written, or does not say how it was.
+    """
+    content = json.loads((out / FOLDER / name / KEPT).read_bytes())
+    if not isinstance(content, dict) or SEAL not in content or seal_broken(content):
+        raise ValueError(f"{KEPT} is not as it was written")
+    return KeptAnalysis.model_validate(content)
+
+
+def changed_files(out: Path, kept: KeptAnalysis) -> list[str]:
+    """The files of an analysis that are not there, or not as they were written."""
+
+    def changed(path: str) -> bool:
+        try:
+            return _sha256((out / path).read_bytes()) != kept.files[path]
+        except OSError:
+            return True
+
+    return [path for path in kept.files if changed(path)]
 
 
 def _made(choice: Choice, runs: RunsOnDisk, code: Path | None) -> schema.Analysis:
@@ -83,7 +107,8 @@ def _made(choice: Choice, runs: RunsOnDisk, code: Path | None) -> schema.Analysi
     except BaseException as error:  # what fails in a library written in Rust is no Exception
         if number := halting(error):
             raise halted(error, number, folder) from error
-        return failed_entry(choice.name, (str(error).splitlines() or [""])[0] or type(error).__name__)
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        return failed_entry(choice.name, private(printable(reason.replace(f"{runs.out}/", ""))))
     return entry
 
 
@@ -95,7 +120,7 @@ def _key(choice: Choice, runs: RunsOnDisk, code: Path | None) -> str:
     """A hash of everything that an analysis depends on: settings, sources, results, and the record of every finished
     run, which names its data."""
     path = registry.describe("analyses", choice.name, code).path
-    ignored = {"analyses": True, "study": {"command", "settings"}}
+    ignored = {SEAL: True, "analyses": True, "study": {"command", "settings"}}
     parts = {
         "version": __version__,
         "method": resolved_method("analyses", choice, code),

@@ -12,16 +12,15 @@ from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.values import Answer, Encoded, Table
 from manyheads.data.batches import stored
 from manyheads.heads import Head
-from manyheads.results.records import FINISHED, Record, predictions
+from manyheads.results.records import AGAIN, CHANGED, FINISHED, Record, damage, predictions
 from manyheads.results.run_record import FileDigest
 from manyheads.results.schema import StudyResults
 from manyheads.study.spec import Study
 from manyheads.study.tasks import TaskData, head_of
 from manyheads.training.device import precision
 from manyheads.training.model import MultiTaskModel, open_model
+from manyheads.training.model_files import CARD, FOLDER, LEFT_OUT
 from manyheads.training.prediction import predict
-
-_AGAIN = "Remove the run's folder and run the study again."
 
 
 class RunsOnDisk:
@@ -77,11 +76,14 @@ class RunsOnDisk:
         if self._last is None or self._last[0] != run.path:
             self._last = None  # two at once may not fit into memory
             folder = self.out / run.path / "model"
-            for path in sorted(folder.glob("*.safetensors")):
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                _check(path, path.stat().st_size, digest, run.record.files.get(f"model/{path.name}"))
-            self._last = (run.path, open_model(folder, self._code))
+            own = {name: one for name, one in run.record.files.items() if name.startswith(f"{FOLDER}/")}
+            own.pop(f"{FOLDER}/{CARD}", None)
+            if (folder / LEFT_OUT).is_file():
+                own = {}  # opening it says so
+            if found := damage(self.out / run.path, own):
+                where = self.out / run.path
+                raise StudyError([Problem(str(where / name), what, "", AGAIN) for name, what in found.items()])
+            self._last = (run.path, open_model(folder, self._code, verify=not own))
         return self._last[1]
 
     def encoded(self, run: FinishedRun, task: str, table: Table) -> Sequence[Encoded]:
@@ -103,4 +105,4 @@ def _check(path: Path, size: int, digest: str, written: FileDigest | None) -> No
     """
     if written is None or (size, digest) != (written.size, written.sha256):
         found = f"{size:,} bytes, sha256 {shown(digest[:12])}"
-        raise StudyError([Problem(str(path), "has changed since the run wrote it", found, _AGAIN)])
+        raise StudyError([Problem(str(path), CHANGED, found, AGAIN)])

@@ -1,16 +1,37 @@
 """Progress of a study on standard error: a bar with the time left on a terminal, plain lines elsewhere."""
 
 import time
-from typing import TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from manyheads.core.printable import printable
 from manyheads.study.steps import Run
 
 EVERY = 30.0
 """Seconds between plain lines."""
+
+
+class _Lasting:
+    """A stream that may go away, as a terminal that is closed: what is written then is lost, and nothing else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class Progress:
@@ -20,7 +41,7 @@ class Progress:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=stream, highlight=False, markup=False, force_jupyter=False)
+        self.console = Console(file=cast(TextIO, _Lasting(stream)), highlight=False, markup=False, force_jupyter=False)
         self.bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -47,7 +68,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self.console.print(text, soft_wrap=True)
+        self.console.print(printable(text), soft_wrap=True)
 
     def prepare(self, what: str, done: int, number: int) -> None:
         """How far the tokens of a split are."""

@@ -28,11 +28,14 @@ class RunQueue:
     """The runs that wait. One that another command has is tried again a little later.
 
     :param say: Told about runs that others have.
+
+    `begun` are those that this command has begun, done or not.
     """
 
     def __init__(self, runs: Sequence[WaitingRun], out: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.waiting: list[tuple[float, WaitingRun]] = [(0.0, one) for one in runs]
         self.out, self.say = out, say
+        self.begun: list[WaitingRun] = []
         self._said: set[str] = set()
 
     def ready(self) -> WaitingRun | None:
@@ -40,6 +43,7 @@ class RunQueue:
         for index, (when, one) in enumerate(self.waiting):
             if when <= time.monotonic():
                 del self.waiting[index]
+                self.begun.append(one)
                 return one
         return None
 
@@ -54,6 +58,7 @@ class RunQueue:
     def put_back(self, one: WaitingRun) -> None:
         """Have a run tried again later."""
         self.waiting.append((time.monotonic() + AGAIN, one))
+        self.begun.remove(one)
         path = one.run.path
         if path not in self._said:
             self._said.add(path)

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
-
 from manyheads import registry
-from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.problems import Problem, StudyError
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
 from manyheads.results.run_record import (
     FORMAT,
@@ -24,11 +22,10 @@ from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.spec import Choice, Study
 from manyheads.study.steps import Run, runs
+from manyheads.training.identity import other_run, weights_untold
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.resume import identity_of
 from manyheads.training.run import run_settings
-
-_BOTH = "Use --fresh, or another --out, to keep both; or remove this folder to train the run anew."
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,14 @@ class StudyStatus:
     """The runs of a study by what has become of them.
 
     :param open: To be done: begun or not, or with a record that cannot be used, which `damaged` says a line of.
+    :param untold: Runs that do not say which weights their encoder started from, which is then not compared.
     """
 
     finished: list[Run] = field(default_factory=list)
     failed: list[WaitingRun] = field(default_factory=list)
     open: list[WaitingRun] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
 
     def to_do(self, retry_failed: bool) -> list[WaitingRun]:
         """The runs to be done now."""
@@ -101,7 +100,7 @@ def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> Study
         record, folder = records[run.path], out / run.path
         if record.status == FINISHED:
             status.finished.append(run)
-            before, hashes = record.result, {task: about.hash for task, about in record.result.data.items()}
+            before = record.result
         else:
             failed = isinstance(record.content, FailedRecord)
             (status.failed if failed else status.open).append(WaitingRun(run, seen[run.path]))
@@ -114,26 +113,11 @@ def study_status(inputs: StudyInputs, out: Path, outline: StudyOutline) -> Study
                 continue
             if before is None:
                 continue
-            hashes = before.data
-        problems += _differences(
-            str(folder), comparable(before.settings, before.format), run_settings(run, inputs).model_dump()
-        )
-        for task in run.tasks:
-            if hashes.get(task) != inputs.tasks[task].hash:
-                problems.append(Problem(str(folder), f"the data of {task} has changed since this run", "", _BOTH))
+        now = run_settings(run, inputs)
+        if weights_untold(before.settings, now):
+            status.untold.append(run.path)
+        hashes = {task: inputs.tasks[task].hash for task in run.tasks}
+        problems += other_run(folder, before, now, hashes)
     if problems:
         raise StudyError(problems)
     return status
-
-
-def _differences(where: str, before: JsonValue, now: JsonValue, key: str = "") -> list[Problem]:
-    """Field by field, what a run was trained with that is not what the study says now."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        return [
-            problem
-            for name in dict.fromkeys([*before, *now])
-            for problem in _differences(where, before.get(name), now.get(name), f"{key}.{name}" if key else name)
-        ]
-    if before == now:
-        return []
-    return [Problem(where, f"was trained with {key} = {shown(before)}", f"{shown(now)} in the study", _BOTH)]

@@ -62,8 +62,13 @@ class Sampling:
         raise NotImplementedError
 
     def expected_steps(self) -> float:
-        """The expected number of steps of an epoch."""
+        """The expected number of steps of an epoch, by arithmetic: `manyheads check` lays out no epoch."""
         raise NotImplementedError
+
+    def expected_batches(self, steps: int) -> dict[str, float]:
+        """How many batches of each task the first `steps` steps of a run are expected to hold. A schedule whose steps
+        hold several batches, or whose tasks take long turns, has an answer of its own."""
+        return {task: share * steps for task, share in self.expected_shares().items()}
 
     def notes(self) -> list[str]:
         """What a person should know before training, such as that a pool will be used more than once."""

@@ -6,6 +6,7 @@ tasks), after McCann et al., "The Natural Language Decathlon", 2018, https://arx
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -78,10 +79,29 @@ class Alternating(Sampling):
     def expected_steps(self) -> float:
         return float(sum(self.sizes.values()))
 
+    def expected_batches(self, steps: int) -> dict[str, float]:
+        whole, rest = divmod(steps, sum(self.sizes.values()))
+        # So many rounds are whole in what is left of an epoch.
+        done = bisect_right(range(self._rounds), rest, key=lambda turns: sum(self._after(turns).values())) - 1
+        seen, next_seen = self._after(done), self._after(done + 1)
+        rest -= sum(seen.values())
+        batches = {}
+        for task in self.order:
+            turn = min(rest, next_seen[task] - seen[task])
+            batches[task] = float(whole * self.sizes[task] + seen[task] + turn)
+            rest -= turn
+        return batches
+
+    @property
+    def _rounds(self) -> int:
+        return math.ceil(1 / self.portion - 1e-9)
+
+    def _after(self, turns: int) -> dict[str, int]:
+        return {task: self._seen(task, turns, self._rounds) for task in self.order}
+
     def _turns(self) -> list[tuple[str, int, int]]:
         """(task, first step, one past the last step) of each turn in an epoch that is long enough for a batch."""
-        rounds = math.ceil(1 / self.portion - 1e-9)
-        turns, at = [], 0
+        rounds, turns, at = self._rounds, [], 0
         for index in range(rounds):
             for task in self.order:
                 length = self._seen(task, index + 1, rounds) - self._seen(task, index, rounds)

@@ -58,10 +58,21 @@ class RoundRobin(Sampling):
     def expected_steps(self) -> float:
         return float(self.rounds if self.joint else self.rounds * sum(self.batches.values()))
 
+    def expected_batches(self, steps: int) -> dict[str, float]:
+        if self.joint:
+            return dict.fromkeys(self.tasks, float(steps))
+        whole, rest = divmod(steps, sum(self.batches.values()))
+        batches = {}
+        for task, count in self.batches.items():
+            batches[task] = float(whole * count + min(rest, count))
+            rest -= min(rest, count)
+        return batches
+
     def notes(self) -> list[str]:
         draws = {task: self.rounds * count for task, count in self.batches.items()}
         return [
-            f"{task}: {draws[task]} draws of {size} batches: each example is seen {draws[task] / size:.1f} times"
+            f"{task}: {draws[task]} draws of {size} batches in an epoch: "
+            f"each example is seen {draws[task] / size:.1f} times in it"
             for task, size in self.sizes.items()
             if draws[task] > size
         ]

@@ -6,6 +6,7 @@ Neural Networks for Natural Language Understanding", ACL 2019, https://arxiv.org
 
 import random
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Literal
 
 from manyheads.core.problems import Problem, StudyError, shown, unknown_names
@@ -79,8 +80,8 @@ class Weighted(Sampling):
             if not draws:
                 notes.append(f"{task}: weight 0, never drawn")
             elif draws > size + 1e-6:
-                times = f"each example is seen {draws / size:.1f} times"
-                notes.append(f"{task}: {draws:.0f} draws expected of {size} batches: {times}")
+                times = f"each example is seen {draws / size:.1f} times in it"
+                notes.append(f"{task}: {draws:.0f} draws expected of {size} batches in an epoch: {times}")
         whole = self._full_epoch()
         if self.on_empty in ("stop", "error") and self._epoch() < whole:
             how = "stop" if self.on_empty == "stop" else "fail"
@@ -177,6 +178,8 @@ def _poured(amount: float, sizes: Mapping[str, int]) -> dict[str, float]:
 
 def _sum_problems(weights: Mapping[str, float], pools: Sequence[str], ends: str, where: str) -> list[Problem]:
     total, unnamed = sum(weights.values()), [pool for pool in pools if pool not in weights]
+    if not isfinite(total):
+        return [Problem(f"{where}.weights", "add up to more than a number can be", "", "Only proportions count.")]
     if total > 1 + 1e-9 and unnamed:
         remedy = f"Name {', '.join(unnamed)} too, or give weights that add up to at most 1."
         return [Problem(f"{where}.weights", "leave less than nothing to the others", f"a sum of {total:g}", remedy)]

@@ -9,9 +9,10 @@ from itertools import combinations
 from typing import Annotated, Literal, cast
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from manyheads.core.settings import DividesWidth, NotNegative, PositiveInt
+from manyheads.core.settings import DividesWidth, PositiveInt
 from manyheads.core.tensors import States, Tokens
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
@@ -61,7 +62,7 @@ class Sluice(Sharing):
         subspaces: Annotated[PositiveInt, DividesWidth] = 2,
         alphas: Literal["imbalanced", "balanced", "identity"] = "imbalanced",
         betas: Literal["imbalanced", "balanced", "top"] = "imbalanced",
-        orthogonality: NotNegative = 1e-4,
+        orthogonality: Annotated[float, Ge(0), Le(1000)] = 1e-4,
     ) -> None:
         super().__init__(make_encoder, heads)
         self.networks = nn.ModuleList(make_encoder() for _ in self.tasks)
@@ -128,8 +129,8 @@ class Sluice(Sharing):
 
 
 def _mix(rows: Tensor, blocks: Tensor) -> Tensor:
-    """[S, m * S] and [m * S, N, d] -> [N, D]"""
-    return torch.tensordot(rows, blocks, dims=1).transpose(0, 1).flatten(1)
+    """[S, m * S] and [m * S, N, d] -> [N, D], in the precision of the parameters: states may come in half of it."""
+    return torch.tensordot(rows, blocks.to(rows.dtype), dims=1).transpose(0, 1).flatten(1)
 
 
 def _start(size: int, subspaces: int, kind: str) -> Tensor:

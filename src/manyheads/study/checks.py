@@ -8,10 +8,12 @@ from pydantic import ValidationError
 
 from manyheads import registry
 from manyheads.core.problems import Problem, StudyError, shown
-from manyheads.core.settings import NAME, Settings, problems_of, spelt
+from manyheads.core.settings import NAME, Settings, odd_numbers, problems_of, spelt
 from manyheads.study.spec import DEFAULTS, FAMILY_OF, Choice, Study, Table
 
 Model = TypeVar("Model", bound=Settings)
+TABLES = ("tasks", "arms", "dataset", "head", "encoder", "sampling", "weighting", "sharing", "analyses", "sweep")
+"""What is checked by what it holds, not by the model of the table that it stands in."""
 
 
 class Checker:
@@ -31,6 +33,8 @@ class Checker:
 
     def read(self, model: type[Model], table: Table, where: str) -> Model:
         """A table as a model. What is wrong in it is kept as a problem, and read as if it had been left out."""
+        typed = {key: value for key, value in table.items() if key not in TABLES}
+        self.problems += odd_numbers(typed, model, where)
         try:
             return model.model_validate(table)
         except ValidationError as error:

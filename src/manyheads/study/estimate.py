@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from manyheads import registry
+from manyheads.core.printable import printable
 from manyheads.core.problems import Problem
-from manyheads.study.flops import SAMPLE, Work, unreadable, works
+from manyheads.study.flops import Work, unreadable, works
+from manyheads.study.limits import check_steps
 from manyheads.study.parser import read_study
 from manyheads.study.spec import Arm, Study
-from manyheads.study.steps import Run, batch_sizes, layout, passes, runs, sampling_of
-from manyheads.study.tasks import TaskData, examples, read_tasks
+from manyheads.study.steps import Run, batch_sizes, extent, of_arm, passes, runs, sampling_of
+from manyheads.study.tasks import SAMPLE, TaskData, examples, read_tasks
 
 EFFICIENCY = 0.6
 """The share of a matrix product's speed that training is assumed to reach. A guess, not a measurement."""
@@ -29,6 +31,7 @@ def planned(path: Path, data: Path | None, code: Path | None) -> dict[str, Any]:
     """
     study = read_study(path, code)
     tasks = read_tasks(study, data, code)
+    check_steps(study, examples(tasks), code)
     costs = works(study, tasks, data, code)
     unread = unreadable(study, tasks, data, code)
     speed = _matrix_product_speed() * EFFICIENCY
@@ -62,22 +65,24 @@ def _arm(
     code: Path | None,
 ) -> dict[str, Any]:
     counts = examples(tasks)
-    of_one_seed = [run for run in runs(study) if run.arm.name == arm.name and run.seed == study.seeds[0]]
-    layouts = [(run, layout(run, study, counts, code)) for run in of_one_seed]
-    batches = {task: sum(plan.batches()[task] for _, plan in layouts) for task in arm.tasks}
+    of_one_seed = of_arm(arm, study.seeds[0])
+    extents = [(run, extent(run, study, counts, code)) for run in of_one_seed]
+    batches = {task: count for _, found in extents for task, count in found.batches.items()}
     if arm.alone:
         shares, notes = dict.fromkeys(arm.tasks, 1.0), []
     else:
         sampling = sampling_of(of_one_seed[0], study, counts, code)
-        shares, notes = sampling.expected_shares(), sampling.notes()
+        shares = sampling.expected_shares()
+        # Of a budget that is less than one epoch, what an epoch repeats would tell the contrary of what happens.
+        notes = sampling.notes() if extents[0][1].steps >= sampling.expected_steps() else []
     minutes = None
     if costs is not None:
-        flops = sum(_flops(run, plan.batches(), costs, study, tasks, code) for run, plan in layouts)
+        flops = sum(_flops(run, batches, costs, study, tasks, code) for run in of_one_seed)
         minutes = flops * len(study.seeds) / speed / 60
     return {
         "models": "one per task" if arm.alone else "joint",
         "runs": len(of_one_seed) * len(study.seeds),
-        "steps": {run.task or "all": len(plan.steps) for run, plan in layouts},
+        "steps": {run.task or "all": int(found.steps) for run, found in extents},
         "shares": shares,
         "epochs": {task: batches[task] / each for task, each in passes(arm, study, counts).items()},
         "notes": notes,
@@ -87,7 +92,7 @@ def _arm(
 
 def _flops(
     run: Run,
-    batches: Mapping[str, int],
+    batches: Mapping[str, float],
     costs: Mapping[str, Work],
     study: Study,
     tasks: Mapping[str, TaskData],
@@ -117,6 +122,10 @@ def _matrix_product_speed(seconds: float = 0.1) -> float:
 
 def planned_lines(plan: Mapping[str, Any]) -> list[str]:
     """The plan as a person reads it."""
+    return [printable(line) for line in _lines(plan)]
+
+
+def _lines(plan: Mapping[str, Any]) -> list[str]:
     lines = [plan["question"] or plan["study"], "", "Tasks"]
     for name, task in plan["tasks"].items():
         trained = f"{task['train']:,} to train on"

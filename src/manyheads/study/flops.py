@@ -10,14 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from manyheads import registry
-from manyheads.core.encoder_info import EncoderInfo, PieceCounter, cut_off, not_by_layer, one_state, too_long, unread
+from manyheads.core.encoder_info import (
+    EncoderInfo,
+    PieceCounter,
+    cut_off,
+    memory,
+    not_by_layer,
+    one_state,
+    too_large,
+    too_long,
+    unread,
+)
 from manyheads.core.problems import Problem, StudyError
-from manyheads.core.values import TRAIN, Example, Places, Table, Tokenizer
+from manyheads.core.values import TRAIN, Example, Places, Tokenizer
 from manyheads.study.spec import Arm, Choice, Study
-from manyheads.study.tasks import TaskData, head_of
+from manyheads.study.tasks import TaskData, head_of, texts_of
 
-SAMPLE = 64
-"""Examples of a split from which its work is estimated."""
+HEADS = ("columns", "optional", "gold")
+"""What of a head tells the texts that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +69,17 @@ def unreadable(
     """For each task warnings where an encoder of its arms has no pieces for most of a sample of its texts, or where the
     head cuts off more than a little of it."""
     found: dict[str, list[Problem]] = {task: [] for task in tasks}
-    for arm in study.arms.values():
-        settings = registry.describe("encoders", arm.encoder.name, code).resolved(arm.encoder.settings)
-        info = registry.checks("encoders", arm.encoder.name, code).info(study.places(data), settings)
+    encoders = {arm.encoder.key: arm.encoder for arm in study.arms.values()}
+    asked = dict.fromkeys((arm.encoder.key, task) for arm in study.arms.values() for task in arm.tasks)
+    infos = {}
+    for key, encoder in encoders.items():
+        settings = registry.describe("encoders", encoder.name, code).resolved(encoder.settings)
+        infos[key] = registry.checks("encoders", encoder.name, code).info(study.places(data), settings)
+    for key, task in asked:
+        info = infos[key]
         counter = info.counter if info else None  # an encoder without a companion tells when it is built
-        for task in arm.tasks:
-            warnings = [*_unknown(tasks[task], counter, code), *_cut(tasks[task], counter, code)] if counter else []
-            found[task] += [warning for warning in warnings if warning not in found[task]]
+        warnings = [*_unknown(tasks[task], counter, code), *_cut(tasks[task], counter, code)] if counter else []
+        found[task] += [warning for warning in warnings if warning not in found[task]]
     return found
 
 
@@ -73,9 +87,9 @@ def _unknown(task: TaskData, counter: PieceCounter, code: Path | None) -> list[P
     """A warning for each split of which more than half of the word pieces are unknown."""
     gold = registry.constant("heads", task.task.head.name, "gold", code)
     warnings = []
-    for split, table in _splits(task).items():
-        names = [name for name in table.rows.column_names if name not in ("id", "cluster", *gold)]
-        values = [value for row in _sample(table) for name in names for value in _texts(row[name])]
+    for split, rows in task.sample.items():
+        names = [name for name in rows[0] if name not in ("id", "cluster", *gold)]
+        values = [value for row in rows for name in names for value in _texts(row[name])]
         share = counter.unknown(values) / max(1, sum(counter.pieces(values)))
         warnings += unread(share, f"tasks.{task.task.name} ({split})")
     return warnings
@@ -89,27 +103,15 @@ def _cut(task: TaskData, counter: PieceCounter, code: Path | None) -> list[Probl
         registry.constant("heads", choice.name, "cut_by", code),
     )
     settings = registry.describe("heads", choice.name, code).resolved(choice.settings)
-    for split, table in _splits(task).items():
-        cuts = checks.cuts(_sample(table), counter, settings)
+    for split, rows in task.sample.items():
+        cuts = checks.cuts(rows, counter, settings)
         where, overflow = f"tasks.{task.task.name} ({split})", settings.get("overflow", "")
         warnings += cut_off(setting, settings.get(setting, 0), cuts, where, overflow=overflow)
     return warnings
 
 
-def _splits(task: TaskData) -> dict[str, Table]:
-    """What is trained on, and what is reported if anything is."""
-    return {TRAIN: task.train} if task.reported is None else {TRAIN: task.train, task.split: task.reported}
-
-
 def _texts(value: Any) -> list[str]:
     return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
-
-
-def _sample(table: Table) -> list[Example]:
-    """Some examples, spread through the split."""
-    number = min(SAMPLE, len(table.rows))
-    rows = table.rows.select(range(0, len(table.rows), len(table.rows) // number)).select(range(number))
-    return [dict(row) for row in rows]
 
 
 class _Bench:
@@ -121,6 +123,7 @@ class _Bench:
         self.code = code
         self.encoders: dict[str, _Sized] = {}
         self.known: dict[tuple[str, str], Work | None] = {}
+        self.learned: set[str] = set()
 
     def arm(self, arm: Arm) -> dict[str, Work] | None:
         key = arm.encoder.key
@@ -132,11 +135,31 @@ class _Bench:
         problems += self._token_problems(arm) + self._sharing_problems(arm, encoder.info)
         if problems:
             raise StudyError(problems)
+        self._learn(arm)
         for task, head in heads.items():
             if (key, task) not in self.known:
                 self.known[key, task] = head.work()
         found = {task: self.known[key, task] for task in arm.tasks}
         return {task: work for task, work in found.items() if work is not None} if None not in found.values() else None
+
+    def _learn(self, arm: Arm) -> None:
+        """Let an encoder learn what it takes from the training texts, as a run does before it builds a model.
+
+        :raises StudyError: If there is nothing to learn, or more parameters than this machine has memory for.
+        """
+        checks = registry.checks("encoders", arm.encoder.name, self.code)
+        if not checks.learn or arm.encoder.key in self.learned:
+            return
+        settings = registry.describe("encoders", arm.encoder.name, self.code).resolved(arm.encoder.settings)
+        texts = {}
+        for name, task in self.tasks.items():
+            told = {key: registry.constant("heads", task.task.head.name, key, self.code) for key in HEADS}
+            columns = [one for one in (*told["columns"], *told["optional"]) if one not in told["gold"]]
+            texts[name] = texts_of(columns, task.train)
+        learned = checks.learn(texts, settings)
+        self.learned.add(arm.encoder.key)
+        if checks.parameters and (problem := too_large(checks.parameters(learned, settings), memory())):
+            raise StudyError([problem])
 
     def _token_problems(self, arm: Arm) -> list[Problem]:
         if registry.constant("encoders", arm.encoder.name, "per_token", self.code):
@@ -213,14 +236,17 @@ class _Sequences:
         """
         name, reported = self.data.task.name, self.data.reported
         try:
-            train, scored = self._flops(self.data.train), 0.0 if reported is None else self._flops(reported)
+            sample = self.data.sample
+            train, scored = (
+                self._flops(sample[TRAIN]),
+                0.0 if reported is None else self._flops(sample[self.data.split]),
+            )
         except StudyError as error:
             raise StudyError([replace(one, where=f"tasks.{name}.{one.where}") for one in error.problems]) from error
         return None if train is None or scored is None else Work(train, scored)
 
-    def _flops(self, table: Table) -> float | None:
-        """Of one forward pass over an example, on average over some spread through the split."""
-        rows = _sample(table)
+    def _flops(self, rows: list[Example]) -> float | None:
+        """Of one forward pass over an example, on average over these."""
         lengths = self._lengths(rows)
         if lengths is None or self.encoder.info.flops is None:
             return None

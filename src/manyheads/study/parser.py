@@ -14,6 +14,7 @@ from manyheads.core.problems import Problem, StudyError, among, shown
 from manyheads.core.settings import NAME
 from manyheads.core.strict_json import too_deep
 from manyheads.study.checks import Checker
+from manyheads.study.limits import MOST_RUNS, run_problems
 from manyheads.study.spec import (
     ALONE,
     DEFAULTS,
@@ -105,7 +106,20 @@ class _Reader(Checker):
         baseline = given.baseline or next(iter(arms), "")
         if arms and baseline not in arms:
             self.problem("baseline", f'there is no arm "{baseline}"', "", among(baseline, arms))
-        study = Study(path.stem, given.question, given.seeds, baseline, tasks, arms, path, self.raw, text)
+        self.problems += run_problems(arms, len(given.seeds))
+        study = Study(
+            path.stem,
+            given.question,
+            given.seeds,
+            baseline,
+            tasks,
+            arms,
+            path,
+            self.raw,
+            text,
+            longest_text=given.longest_text,
+            keep_models=given.keep_models,
+        )
         return replace(study, analyses=self.analyses(given, study))
 
     def tasks(self) -> dict[str, Task]:
@@ -116,17 +130,25 @@ class _Reader(Checker):
         where = f"tasks.{name}"
         given = self.read(TaskTable, table, where)
         dataset, head = self.choice(where, table, "dataset"), self.choice(where, table, "head")
-        return Task(name, dataset, head, given.examples, given.batch_size, given.report)
+        return Task(
+            name, dataset, head, given.examples, given.batch_size, given.report, given.hold_out, given.allow_train
+        )
 
     def arms(self, given: StudyTable, tasks: Mapping[str, Task]) -> dict[str, Arm]:
         arms: dict[str, Arm] = {}
-        for name, table in self.tables("arms", "arm", "[arms.joint]").items():
+        tables, known = self.tables("arms", "arm", "[arms.joint]"), set[str]()
+        if (number := sum(map(_points, tables.values()))) > MOST_RUNS:  # refused before they are made
+            found = f"{number:,} arms, those of sweeps included"
+            self.problem("arms", f"a study has at most {MOST_RUNS:,} runs", found, "Sweep fewer values.")
+            return {}
+        for name, table in tables.items():
             for arm in self.swept(name, table, given, tasks):
-                if arm.name.lower() in {other.lower() for other in arms}:
+                if arm.name.lower() in known:
                     self.problem(f"arms.{name}", "two arms get the same name", shown(arm.name), "Rename one.")
                 if arm.name.lower() in RESERVED:
                     self.problem(f"arms.{name}", "is the name of a file of the study", shown(arm.name), "Rename it.")
                 arms[arm.name] = arm
+                known.add(arm.name.lower())
         return arms
 
     def swept(self, name: str, table: Table, study: StudyTable, tasks: Mapping[str, Task]) -> list[Arm]:
@@ -141,7 +163,7 @@ class _Reader(Checker):
                 what = "a sweep needs a list of values"
                 self.problem(f"arms.{name}.sweep.{key}", what, shown(values), "For example [0.5, 0.7, 0.9].")
                 return []
-        if (points := math.prod(len(values) for _, values in leaves)) > MOST_POINTS:
+        if (points := _points(table)) > MOST_POINTS:
             what, found = f"a sweep makes at most {MOST_POINTS} arms", f"{points:,} combinations"
             self.problem(f"arms.{name}.sweep", what, found, "Sweep fewer values, or in several studies.")
             return []
@@ -195,6 +217,10 @@ class _Reader(Checker):
             what = "is the same for all arms"
             self.problem(f"{where}.training.selection_examples", what, "", "Set it in [training].")
         training = study.training.model_copy(update={key: getattr(given.training, key) for key in own})
+        if (taken := training.learning_rate * training.optimizer.weight_decay) > 1:
+            what, remedy = "an update would take away more than a whole weight", "Choose a smaller one."
+            found = f"{training.optimizer.weight_decay:g}, which times the learning rate is {taken:.3g}"
+            self.problem(f"{where}.training.optimizer.weight_decay", what, found, remedy)
         before = len(self.problems)
         choices = {key: self.choice(where if key in table else "", {**self.raw, **table}, key) for key in DEFAULTS}
         differs = {key: table[key] for key in table if key not in ("label", "description", "sweep")}
@@ -233,6 +259,11 @@ class _Reader(Checker):
     def analyses(self, given: StudyTable, study: Study) -> tuple[Choice, ...]:
         """The analyses that the study asks for, each checked against the rest of it."""
         return tuple(self.analysis(name, table, study) for name, table in (given.analyses or {}).items())
+
+
+def _points(table: Table) -> int:
+    """How many arms a table makes."""
+    return math.prod(len(values) for _, values in _leaves(table.get("sweep", {})) if isinstance(values, list))
 
 
 def _leaves(table: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

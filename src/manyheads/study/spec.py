@@ -6,13 +6,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, Field, Strict, model_validator
 
-from manyheads.core.settings import BelowOne, NotNegative, NotNegativeInt, Positive, PositiveInt, Settings, unfit
-from manyheads.core.values import Options, Places
+from manyheads.core.settings import (
+    BelowOne,
+    BetweenZeroAndOne,
+    NotNegative,
+    NotNegativeInt,
+    Positive,
+    PositiveInt,
+    Settings,
+    unfit,
+)
+from manyheads.core.values import LONGEST_TEXT, Options, Places
 
 ALONE = "one per task"
 UNSCORED = "none"
+MOST_STEPS = 5_000_000
+"""Of a run, and of an epoch of its sampling; see `limits.py`."""
+
+
+Share = Annotated[float, Ge(0), Le(0.999999)]
+"""Of the past in a running mean. What is closer to 1 is 1 to float32, and the mean would never move."""
+Steps = Annotated[int, Ge(1), Le(MOST_STEPS)]
 
 
 class AdamW(Settings):
@@ -25,8 +42,8 @@ class AdamW(Settings):
 
     name: Literal["adamw"] = "adamw"
     weight_decay: NotNegative = 0.01
-    betas: Annotated[tuple[BelowOne, BelowOne], Strict(False)] = (0.9, 0.999)
-    epsilon: Positive = 1e-8
+    betas: Annotated[tuple[Share, Share], Strict(False)] = (0.9, 0.999)
+    epsilon: Annotated[float, Ge(1e-30), Le(1)] = 1e-8
 
 
 class Adamax(AdamW):
@@ -44,7 +61,7 @@ class SGD(Settings):
 
     name: Literal["sgd"] = "sgd"
     weight_decay: NotNegative = 0.0
-    momentum: BelowOne = 0.0
+    momentum: Share = 0.0
 
 
 Optimizer = Annotated[AdamW | Adamax | SGD, Field(discriminator="name")]
@@ -58,7 +75,7 @@ class CheckpointInterval(Settings):
     """
 
     minutes: Positive | None = None
-    steps: PositiveInt | None = None
+    steps: Steps | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -76,7 +93,7 @@ class Budget(Settings):
     """
 
     epochs: Positive | None = None
-    steps: PositiveInt | None = None
+    steps: Steps | None = None
     examples: PositiveInt | None = None
 
     @model_validator(mode="after")
@@ -108,14 +125,14 @@ class TrainingSettings(Settings):
     """
 
     batch_size: PositiveInt = 32
-    learning_rate: Positive = 3e-5
+    learning_rate: Annotated[float, Gt(0), Le(10)] = 3e-5
     optimizer: Optimizer = AdamW(name="adamw")
     warmup: BelowOne = 0.1
     schedule: Literal["linear", "constant"] = "linear"
     clip: NotNegative = 1.0
-    accumulation: PositiveInt = 1
+    accumulation: Annotated[int, Ge(1), Le(1_000_000)] = 1
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
-    scores_every: PositiveInt = 100
+    scores_every: Steps = 100
     selection_examples: PositiveInt = 500
     checkpoint: CheckpointInterval = CheckpointInterval(minutes=10.0)
 
@@ -131,6 +148,7 @@ FAMILY_OF = {
 DEFAULTS = {"encoder": "pretrained", "sampling": "proportional", "weighting": "fixed", "sharing": "hard"}
 
 
+KeepModels = Literal["all", "best", "none"]
 Table = dict[str, Any]
 """A table that is checked by what it holds."""
 
@@ -148,6 +166,8 @@ class StudyTable(Settings):
     :param seeds: Each arm is trained once with each of them.
     :param baseline: The arm that the others are compared with; the first if left out.
     :param budget: How long each arm trains: { epochs = 3 }, { steps = 1000 } or { examples = 50000 }.
+    :param longest_text: Characters of the longest text that is read from data. What is packed or shared in a file may
+        unpack to 500 times as much, or to ten times the file.
     :param encoder: The encoder of all arms: a name and its settings.
     :param training: How all arms train.
     :param tasks: What is learned: a table for each task.
@@ -156,12 +176,15 @@ class StudyTable(Settings):
     :param weighting: How the losses of a step become an update: a name and its settings.
     :param sharing: Which parameters tasks share: a name and its settings.
     :param analyses: What is read from the runs when they are done: a table for each analysis.
+    :param keep_models: Which trained models stay: all, for each arm and task the best by its headline score, or none.
+        Scores, predictions and records stay in any case.
     """
 
     question: str = ""
     seeds: Annotated[tuple[NotNegativeInt, ...], Strict(False), AfterValidator(_seeds)] = (1, 2, 3)
     baseline: str = ""
     budget: Budget = Budget(epochs=3)
+    longest_text: PositiveInt = LONGEST_TEXT
     encoder: Table | None = None
     training: TrainingSettings = TrainingSettings()
     tasks: Table | None = None
@@ -170,6 +193,7 @@ class StudyTable(Settings):
     weighting: Table | None = None
     sharing: Table | None = None
     analyses: Table | None = None
+    keep_models: KeepModels = "all"
 
 
 class TaskTable(Settings):
@@ -181,6 +205,9 @@ class TaskTable(Settings):
     :param batch_size: Examples of this task in a batch; as `[training]` says if left out.
     :param report: The split whose scores are reported, or "none" for a task that only helps others and is not scored;
         the dataset's own choice if left out.
+    :param hold_out: What share of the training examples is held out as another split, `{ validation = 0.2 }`: drawn
+        once for the whole study, each class in its share, rows of one cluster together.
+    :param allow_train: Let `report = "train"` be: such scores do not show generalisation, and the report says so.
     """
 
     dataset: Table | None = None
@@ -188,6 +215,8 @@ class TaskTable(Settings):
     examples: NotNegativeInt = 0
     batch_size: PositiveInt | None = None
     report: Literal["", "train", "validation", "test", "none"] = ""
+    hold_out: dict[Literal["validation", "test"], BetweenZeroAndOne] = Field(default_factory=dict)
+    allow_train: bool = False
 
 
 class ArmTable(Settings):
@@ -242,6 +271,8 @@ class Task:
     :param batch_size: Examples of this task in a batch; None for what `[training]` says.
     :param report: The split whose scores are reported; "" for the dataset's own choice, "none" for a task that only
         helps others and is not scored.
+    :param hold_out: Split -> the share of the training examples that is held out for it.
+    :param allow_train: Whether the training examples themselves may be reported.
     """
 
     name: str
@@ -250,6 +281,8 @@ class Task:
     examples: int
     batch_size: int | None
     report: str
+    hold_out: Mapping[str, float] = field(default_factory=dict)
+    allow_train: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +323,8 @@ class Study:
     :param settings: The file's content, for the record.
     :param text: The file as it stands.
     :param analyses: What is read from the runs when they are finished; no part of what any of them is.
+    :param longest_text: Characters of the longest text that is read.
+    :param keep_models: Which models stay; no part of what a run is either.
     """
 
     name: str
@@ -302,6 +337,8 @@ class Study:
     settings: Options
     text: str
     analyses: tuple[Choice, ...] = ()
+    longest_text: int = LONGEST_TEXT
+    keep_models: KeepModels = "all"
 
     @property
     def scored(self) -> dict[str, Task]:
@@ -310,4 +347,4 @@ class Study:
 
     def places(self, data: Path | None) -> Places:
         """Where this study's data may be."""
-        return Places(self.path.parent, data)
+        return Places(self.path.parent, data, self.longest_text)

@@ -1,9 +1,12 @@
 """What a study will do, laid out before anything is trained: its runs, and every step of each."""
 
+import math
 import random
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +52,36 @@ class Layout:
 
     def schedule(self, step: int) -> tuple[int, int]:
         """The first step, and one past the last, of the learning rate's schedule that a step belongs to."""
-        past = [(at, change.schedule) for at, change in self.changes.items() if at <= step and change.schedule]
-        return max(past)[1] if past else (0, len(self.steps))
+        begun = bisect_right(self._schedules, step, key=lambda one: one[0])
+        return self._schedules[begun - 1][1] if begun else (0, len(self.steps))
+
+    @cached_property
+    def _schedules(self) -> list[tuple[int, tuple[int, int]]]:
+        return sorted((at, change.schedule) for at, change in self.changes.items() if change.schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How long a run is expected to be, by arithmetic. What a schedule draws at random may come out a little otherwise.
+
+    :param steps: Its steps; infinity, where there are too many to count.
+    :param batches: The batches of each task; none, where there are too many to count.
+    """
+
+    steps: float
+    batches: Mapping[str, float]
 
 
 def runs(study: Study) -> list[Run]:
     """The runs of a study, the baseline's first, seed by seed, so that a comparison is there early."""
     arms = sorted(study.arms.values(), key=lambda arm: arm.name != study.baseline)
+    return [run for seed in study.seeds for arm in arms for run in of_arm(arm, seed)]
+
+
+def of_arm(arm: Arm, seed: int) -> list[Run]:
+    """The runs of an arm with one seed."""
     return [
         Run(arm, seed, task, f"{arm.name}/{seed}" + (f"/{task}" if task else ""))
-        for seed in study.seeds
-        for arm in arms
         for task in (arm.tasks if arm.alone else (None,))
     ]
 
@@ -85,14 +107,29 @@ def sampling_of(run: Run, study: Study, examples: Mapping[str, int], code: Path 
 
 def layout(run: Run, study: Study, examples: Mapping[str, int], code: Path | None = None) -> Layout:
     """Every step of a run. `examples`: how many training examples each task has."""
-    kind, amount = run.arm.budget.given
-    if run.arm.match == "steps":
-        joint = [arm for arm in study.arms.values() if not arm.alone and run.task in arm.tasks]
-        steps = [len(layout(Run(arm, run.seed, None, ""), study, examples, code).steps) for arm in joint]
-        kind, amount = ("steps", max(steps)) if steps else (kind, amount)
+    matched = [len(layout(one, study, examples, code).steps) for one in _matched(run, study)]
+    return _laid_out(sampling_of(run, study, examples, code), run.seed, _budget(run, study, examples, matched))
+
+
+def extent(run: Run, study: Study, examples: Mapping[str, int], code: Path | None = None) -> Extent:
+    """How long a run is expected to be; `examples` as in `layout`, of which it is the arithmetic."""
+    matched = [extent(one, study, examples, code).steps for one in _matched(run, study)]
     sampling = sampling_of(run, study, examples, code)
-    budget = _Budget(kind, amount, batch_sizes(run.arm, study), examples)
-    return _laid_out(sampling, run.seed, budget)
+    steps = _budget(run, study, examples, matched).steps(sampling)
+    return Extent(steps, sampling.expected_batches(int(steps)) if math.isfinite(steps) else {})
+
+
+def _matched(run: Run, study: Study) -> list[Run]:
+    """The joint runs of whose steps a run gets as many as the longest has; none if it has a budget of its own."""
+    if run.arm.match != "steps":
+        return []
+    arms = [arm for arm in study.arms.values() if not arm.alone and run.task in arm.tasks]
+    return [Run(arm, run.seed, None, "") for arm in arms]
+
+
+def _budget(run: Run, study: Study, examples: Mapping[str, int], matched: Sequence[float]) -> "_Budget":
+    kind, amount = ("steps", max(matched)) if matched else run.arm.budget.given
+    return _Budget(kind, amount, batch_sizes(run.arm, study), examples)
 
 
 @dataclass
@@ -119,17 +156,35 @@ class _Budget:
         steps = self.amount if self.kind == "steps" else self.amount / (batch * max(1.0, batches))
         return steps / sampling.expected_steps()
 
+    def steps(self, sampling: Sampling) -> float:
+        """How many steps it is expected to come to."""
+        if self.kind == "steps":
+            return self.amount
+        epoch = sampling.expected_steps()
+        if self.kind == "epochs":
+            whole = math.floor(self.amount)
+            part, steps = self.amount - whole, whole * epoch
+            return round(steps) + (max(1, round(epoch * part)) if part else 0) if math.isfinite(steps) else math.inf
+        # A pass over a task's data ends with a batch that may be smaller than the others.
+        batches = sampling.expected_batches(max(1, round(epoch)))
+        held = {task: self.examples[task] / sampling.sizes[task] for task in batches}
+        seen = sum(count * held[task] for task, count in batches.items()) / max(1, round(epoch))
+        return max(1, math.ceil(self.amount / seen))
+
     def spent(self, step: Step) -> bool:
         """Count a step; True if the budget is spent with it."""
+        if self.kind != "examples":
+            return False
         for task in step:
             at = self.used[task] * self.sizes[task] % (-(-self.examples[task] // self.sizes[task]) * self.sizes[task])
             self.seen += min(self.sizes[task], self.examples[task] - at)
             self.used[task] += 1
-        return self.kind == "examples" and self.seen >= self.amount
+        return self.seen >= self.amount
 
 
 def _laid_out(sampling: Sampling, seed: int, budget: _Budget) -> Layout:
     steps: list[Step] = []
+    known: dict[Step, Step] = {}  # a step is kept once, however often it is done
     changes: dict[int, Change] = {}
     sampling.epochs = budget.epochs(sampling)
     epoch = 0
@@ -141,7 +196,7 @@ def _laid_out(sampling: Sampling, seed: int, budget: _Budget) -> Layout:
             planned = planned[: max(1, round(len(planned) * (budget.amount - epoch)))]
         epoch += 1
         for step in planned:
-            steps.append(step)
+            steps.append(known.setdefault(step, step))
             if budget.spent(step) or (budget.kind == "steps" and len(steps) >= budget.amount):
                 return Layout(steps, _kept(changes, len(steps)))
     return Layout(steps, _kept(changes, len(steps)))

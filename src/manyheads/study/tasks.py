@@ -15,13 +15,16 @@ from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.text_checks import column_problems
 from manyheads.core.values import SPLITS, TEST, TRAIN, VALIDATION, Example, Table, derived_seed
 from manyheads.datasets import Dataset
-from manyheads.datasets._checks import compare_splits
+from manyheads.datasets._checks import compare_splits, long_texts
 from manyheads.results.run_record import DataSummary
+from manyheads.study.hold_out import HeldOut
 from manyheads.study.settled import settled
 from manyheads.study.spec import UNSCORED, Study, Task
 
 BLOCK = 10_000
 """Rows in memory at a time."""
+SAMPLE = 64
+"""Examples of a split from which its work is estimated."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,12 @@ class TaskData:
         return content_hash(*(table for table in (self.train, self.reported, self.selection) if table is not None))
 
     @cached_property
+    def sample(self) -> dict[str, list[Example]]:
+        """Some examples of the training and of the reported split, spread through it."""
+        splits = {TRAIN: self.train} if self.reported is None else {TRAIN: self.train, self.split: self.reported}
+        return {name: _spread(table.rows) for name, table in splits.items()}
+
+    @cached_property
     def summary(self) -> DataSummary:
         """What the record says about the data before it is encoded."""
         tables = [self.train] if self.reported is None else [self.train, self.reported]
@@ -66,6 +75,11 @@ class TaskData:
             warnings=[str(problem) for table in told for problem in table.warnings],
             hash=self.hash,
         )
+
+
+def _spread(rows: Any) -> list[Example]:
+    number = min(SAMPLE, len(rows))
+    return [dict(row) for row in rows.select(range(0, len(rows), len(rows) // number)).select(range(number))]
 
 
 class Gold(Sequence[Example]):
@@ -130,8 +144,19 @@ def _needs_scores(study: Study, code: Path | None) -> bool:
 def _read(task: Task, study: Study, data: Path | None, code: Path | None, listening: bool) -> TaskData:
     dataset_class: Any = registry.load("datasets", task.dataset.name, code)
     dataset: Dataset = dataset_class(study.places(data), **task.dataset.settings)
+    keys = (registry.constant("heads", task.head.name, key, code) for key in ("columns", "optional", "gold"))
+    dataset.asked = list(dict.fromkeys(column for columns in keys for column in columns))
+    if task.hold_out:
+        dataset = HeldOut(dataset, task.hold_out, f"tasks.{task.name}.hold_out", task.name)
     split = task.report or dataset.reported
-    train = _train(dataset, split, f"tasks.{task.name}")
+    where = f"tasks.{task.name}"
+    problems = [*_unread(task, dataset.asked or ()), *_on_train(task, split)]
+    try:
+        train = _train(dataset, split, where)
+    except StudyError as error:
+        raise StudyError([*problems, *error.problems]) from error
+    if problems:
+        raise StudyError(problems)
     if split == UNSCORED:
         _check(task, {TRAIN: train}, code)
         selection = None
@@ -146,11 +171,45 @@ def _read(task: Task, study: Study, data: Path | None, code: Path | None, listen
     reported = replace(reported, labels=labels)
     _check(task, {TRAIN: train, split: reported}, code)
     warnings = compare_splits(train, reported, f"tasks.{task.name}") if split != TRAIN else []
+    if split == TRAIN:
+        remedy = "They show what was learned by heart, not what is known of new examples."
+        warnings = [Problem(where, "SCORES ARE ON THE TRAINING DATA", 'report = "train"', remedy)]
+    if "reported" in task.dataset.settings:
+        warnings.append(Problem(f"{where}.dataset.reported", f'read as `report = "{split}"`', "", "Write `report`."))
     train = replace(train, warnings=[*train.warnings, *warnings])
     selection = None
     if listening:
         train, selection = _selection(dataset, task, train, split, _selection_examples(study))
     return TaskData(task, _limited(task, train), reported, split, selection)
+
+
+def _unread(task: Task, asked: Sequence[str]) -> list[Problem]:
+    """Columns that the study names and the head does not read."""
+    named = task.dataset.settings.get("columns")
+    named = named if isinstance(named, Mapping) else {}
+    head, where = task.head.name, f"tasks.{task.name}.dataset.columns"
+    remedy = "Leave it out, or choose another head."
+    if "text" in asked and "text_pair" not in asked:
+        remedy = 'Join it with the text, text = ["ONE", "OTHER"]; or leave it out.'
+    return [
+        Problem(
+            f"{where}.{ours}",
+            f"the head {head} does not read {ours}",
+            f"{shown(theirs)}; it reads {', '.join(asked)}",
+            remedy,
+        )
+        for ours, theirs in named.items()
+        if theirs and ours not in (*asked, "id", "cluster")
+    ]
+
+
+def _on_train(task: Task, split: str) -> list[Problem]:
+    """Scores on what was trained on are reported only by those who mean it."""
+    if split != TRAIN or task.allow_train:
+        return []
+    what = "scores on the training data do not show generalisation"
+    remedy = "Hold a part out: hold_out = { validation = 0.2 }. If it is meant: allow_train = true."
+    return [Problem(f"tasks.{task.name}.report", what, shown(split), remedy)]
 
 
 def _train(dataset: Dataset, reported: str, where: str) -> Table:
@@ -171,7 +230,15 @@ def _limited(task: Task, train: Table) -> Table:
     """The training examples that the study uses, drawn once for all its runs."""
     if not 0 < task.examples < len(train.rows):
         return train
-    return replace(train, rows=_drawn(train.rows, task.examples, "examples", task.name))
+    rows = _drawn(train.rows, task.examples, "examples", task.name)
+    warnings = list(train.warnings)
+    if train.labels is not None and "label" in rows.column_names:
+        lost = sorted(set(train.rows["label"][:]) - set(rows["label"][:]))
+        if lost:
+            what = f"examples = {task.examples:,} leaves {len(lost)} of {len(train.labels)} classes without an example"
+            found = ", ".join(map(str, lost[:5])) + (", …" if len(lost) > 5 else "")
+            warnings.append(Problem(f"tasks.{task.name}", what, found, "They cannot be learned. Use more examples."))
+    return replace(train, rows=rows, warnings=warnings)
 
 
 def _check(task: Task, tables: Mapping[str, Table], code: Path | None) -> None:
@@ -215,6 +282,15 @@ def head_of(task: Task, labels: Sequence[str] | None, code: Path | None) -> Any:
     return head_class(8, labels, **task.head.settings)
 
 
+def texts_of(columns: Sequence[str], table: Table) -> Iterator[str]:
+    """Every text in these columns of a split, row by row, a block of rows in memory at a time."""
+    rows = table.rows.select_columns(table.present(*columns))
+    for at in range(0, len(rows), BLOCK):
+        for column in rows[at : at + BLOCK].values():
+            for value in column:
+                yield from [value] if isinstance(value, str) else value
+
+
 def _selection_examples(study: Study) -> int:
     return next(iter(study.arms.values())).training.selection_examples
 
@@ -222,10 +298,14 @@ def _selection_examples(study: Study) -> int:
 def _required(dataset: Dataset, split: str, where: str) -> Table:
     table = dataset.read(split)
     if table is not None and len(table.rows) > 0:
+        if problems := long_texts(table, dataset.places.longest_text, f"{where} ({split})"):
+            raise StudyError(problems)
         return table
     there = [name for name in SPLITS if name != split and dataset.read(name) is not None]
     what = f'there is no split "{split}"' if table is None else f'the split "{split}" is empty'
     remedy = f"There is: {', '.join(there) or 'none'}. Choose the reported split with `report`."
+    if there == [TRAIN]:
+        remedy = f"There is train alone. Hold a part of it out: hold_out = {{ {split} = 0.2 }}."
     raise StudyError([Problem(where, what, "", remedy)])
 
 

@@ -12,7 +12,7 @@ from manyheads.data.columns import Examples
 from manyheads.data.tokenized import Advance, Split, TokenizedSplits, encoding_counts
 from manyheads.study.methods import Encoders, resolved_method
 from manyheads.study.spec import Choice, Study
-from manyheads.study.steps import Layout, Run, layout
+from manyheads.study.steps import Layout, Run, extent, layout
 from manyheads.study.tasks import TaskData, examples, head_of
 
 
@@ -36,7 +36,7 @@ class StudyInputs:
     ) -> None:
         self.study, self.tasks, self.code = study, tasks, code
         self.places: Places = study.places(data)
-        self.encoders = Encoders(tasks, self.places, code)
+        self.encoders = Encoders(tasks, self.places, code, cache)
         self.tokens = TokenizedSplits(cache, say)
         self._splits: dict[tuple[str, str], Split] = {}
         self._counts: dict[tuple[str, str, str], dict[str, JsonValue]] = {}
@@ -44,6 +44,10 @@ class StudyInputs:
     def layout(self, run: Run) -> Layout:
         """Every step of a run."""
         return layout(run, self.study, examples(self.tasks), self.code)
+
+    def steps(self, run: Run) -> int:
+        """How many steps a run is expected to have, without laying them out."""
+        return int(extent(run, self.study, examples(self.tasks), self.code).steps)
 
     def examples(self, encoder: Choice, task: str, split: str, advance: Advance | None = None) -> Examples:
         """A split's examples as tokens: `train`, `reported` or `selection`."""

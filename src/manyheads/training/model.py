@@ -3,26 +3,44 @@
 import json
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Len
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from manyheads import registry
 from manyheads.core.encoder_info import not_by_layer, one_state, too_long
+from manyheads.core.encoder_weights import shapes_of
+from manyheads.core.foreign_files import unfit_files
+from manyheads.core.printable import private
 from manyheads.core.problems import Problem, StudyError
+from manyheads.core.settings import NAME, Settings, problems_of, unfit
+from manyheads.core.strict_json import read_json
 from manyheads.core.tensors import Batch, Tokens
 from manyheads.core.values import Places, Tokenizer, derived_seed
 from manyheads.encoders import Encoder
 from manyheads.heads import Head
 from manyheads.sharing import Sharing
+from manyheads.training.model_files import check_model, refuse_left_out
 
 Specification = Mapping[str, Any]
 """A model as plain values: encoder, sharing and tasks, each method with its settings. Saved with the weights."""
 
+
+def _named(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise unfit("is not a name")
+    return name
+
+
+Text = Annotated[str, Len(0, 10_000)]
+Name = Annotated[str, AfterValidator(_named)]
 WEIGHTS, HEADS, CONFIG, OURS = "model.safetensors", "heads.safetensors", "config.json", "manyheads"
 
 
@@ -111,7 +129,7 @@ class MultiTaskModel(nn.Module):
         encoders = self.sharing.encoders()
         encoders[0].save(folder)
         config = json.loads((folder / CONFIG).read_text("utf-8")) if (folder / CONFIG).is_file() else {}
-        config[OURS] = self.specification
+        config[OURS] = private(self.specification)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
         state = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         prefix = _encoder_prefix(self)
@@ -161,6 +179,8 @@ def build_model(
 
     first = make_encoder()
     made = iter([first])
+    if saved is not None:
+        _check_heads(specification, first.width, code, saved)
     heads = {
         task: _head(given, first.width, code, derived_seed(seed, "head", task))
         for task, given in specification["tasks"].items()
@@ -182,46 +202,104 @@ def build_model(
     return MultiTaskModel(sharing, heads, specification, code)
 
 
-def open_model(folder: Path, code: Path | None = None) -> MultiTaskModel:
+def open_model(folder: Path, code: Path | None = None, *, verify: bool = True) -> MultiTaskModel:
     """A saved model, ready to answer.
 
-    :raises StudyError: If the folder holds no model of ours.
+    :param verify: Compare its files with the SHA-256 that were written down of them.
+    :raises StudyError: If the folder holds no model of ours, or it is not as it was written.
     """
+    refuse_left_out(folder)
     try:
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
-        specification = config[OURS]
-        _check_sizes(config, folder)
-        state = load_file(folder / HEADS)
+        if verify:
+            check_model(folder)
+        specification = _saved_specification(folder, code)
         model = build_model(specification, Places(folder), seed=0, code=code, saved=folder)
+        state = load_file(folder / HEADS)
         if (folder / WEIGHTS).is_file():
             prefix = _encoder_prefix(model)
             state |= {prefix + name: tensor for name, tensor in load_file(folder / WEIGHTS).items()}
         model.load_state_dict(state, strict=True)
-    except StudyError:
-        raise
+    except StudyError as error:
+        raise StudyError([_of_folder(one, folder) for one in error.problems]) from error
     except Exception as error:  # whatever is wrong with a file, the person needs to know which folder
-        what = "not a model that manyheads saved, or a damaged one"
-        found = (str(error).splitlines() or [type(error).__name__])[0]
-        raise StudyError([Problem(str(folder), what, found, "Give the folder <arm>/<seed>/model.")]) from error
+        raise _no_model(folder, (str(error).splitlines() or [type(error).__name__])[0]) from error
     return model.eval()
 
 
-def _check_sizes(config: Mapping[str, Any], folder: Path) -> None:
-    """Refuse a configuration that declares more than the weights hold, before memory is taken for it."""
-    # DistilBERT calls the sizes otherwise.
-    width, inner, depth, words = (
-        config.get(key, config.get(other, 0))
-        for key, other in [
-            ("hidden_size", "dim"),
-            ("intermediate_size", "hidden_dim"),
-            ("num_hidden_layers", "n_layers"),
-            ("vocab_size", ""),
-        ]
-    )
-    declared = words * width + depth * (4 * width * width + 2 * width * inner)
-    held = sum((folder / name).stat().st_size for name in (WEIGHTS, HEADS) if (folder / name).is_file())
-    if declared > held:
-        raise ValueError(f"config.json declares {declared:,} parameters, the weights have {held:,} bytes")
+class _SavedMethod(Settings):
+    name: str
+    settings: dict[str, JsonValue] = Field({})
+
+
+class _SavedTask(Settings):
+    head: _SavedMethod
+    labels: list[Text] | None = None
+    columns: list[Text] | None = None
+
+
+class _SavedModel(Settings):
+    """What a model's config.json says below `manyheads`: a `Specification`."""
+
+    version: Text = ""
+    encoder: _SavedMethod
+    sharing: _SavedMethod
+    tasks: Annotated[dict[Name, _SavedTask], Len(1)]
+
+
+def _saved_specification(folder: Path, code: Path | None) -> Specification:
+    """The specification of a saved model, once it is known that its methods take what it says of them.
+
+    :raises StudyError: If files of the folder are not what a model consists of, or say what cannot be.
+    """
+    if not (folder / CONFIG).exists():
+        raise _no_model(folder, f"no {CONFIG}")
+    problems = unfit_files(folder, str(folder))
+    config = None if problems else read_json(folder / CONFIG, problems)
+    if problems:
+        raise StudyError(problems)
+    specification = config.get(OURS) if isinstance(config, dict) else None
+    if not isinstance(specification, dict):
+        raise _no_model(folder, f"{CONFIG} without {OURS}")
+    where = f"{folder / CONFIG}: {OURS}"
+    try:
+        read = _SavedModel.model_validate(specification)
+    except ValidationError as error:
+        raise StudyError(problems_of(error, _SavedModel, where)) from error
+    methods = [("encoders", read.encoder, "encoder"), ("sharing", read.sharing, "sharing")]
+    methods += [("heads", task.head, f"tasks.{name}.head") for name, task in read.tasks.items()]
+    for family, method, place in methods:
+        entry = registry.describe(family, method.name, code)
+        problems += entry.problems(method.settings, f"{where}.{place}", tasks=list(read.tasks))
+    if problems:
+        raise StudyError(problems)
+    return specification
+
+
+def _no_model(folder: Path, found: str) -> StudyError:
+    what = "not a model that manyheads saved, or a damaged one"
+    return StudyError([Problem(str(folder), what, found, "Give the folder <arm>/<seed>/model.")])
+
+
+def _of_folder(problem: Problem, folder: Path) -> Problem:
+    """What a method found wrong with a saved model, with the folder that it is about."""
+    if str(folder) in problem.where:
+        return problem
+    return replace(problem, where=str(folder), what=f"{problem.where}: {problem.what}")
+
+
+def _check_heads(specification: Specification, width: int, code: Path | None, saved: Path) -> None:
+    """Refuse heads of other sizes than the weights have, before memory is taken for them."""
+    held = shapes_of([saved / HEADS])
+    for task, given in specification["tasks"].items():
+        with torch.device("meta"):
+            declared = _head(given, width, code, 0).state_dict()
+        for name, tensor in declared.items():
+            there = held.get(f"_heads.{_key(task)}.{name}", tuple(tensor.shape))
+            if there != tuple(tensor.shape):
+                what = f"the head of {task} has {list(tensor.shape)} as its {name}"
+                raise ValueError(f"{what}, the weights {list(there)}")
+    if len(specification["tasks"]) > len(held):
+        raise ValueError(f"{len(specification['tasks']):,} tasks, and weights for {len(held):,}")
 
 
 def _head(given: Specification, width: int, code: Path | None, seed: int) -> Any:

@@ -13,11 +13,13 @@ import torch
 from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn, optim
 
+from manyheads.core.atomic_files import write_whole
 from manyheads.results.run_record import METRICS, Identity, StepRecord, known_format
 from manyheads.results.schema import Part
 from manyheads.study.spec import CheckpointInterval
 from manyheads.training import checkpoint
 from manyheads.training.checkpoint import Checkpoint
+from manyheads.training.identity import OtherRunError, other_run
 
 FOLDER = "checkpoint"
 
@@ -42,7 +44,7 @@ class RunState(Part):
     :param seconds: That the run was trained before it was written.
     """
 
-    identity: Identity
+    identity: Identity | None = None
     seconds: float
     optimizer: OptimizerState
     random: RandomState
@@ -60,23 +62,32 @@ class Resume:
         self.folder, self.metrics, self.identity, self.every = folder / FOLDER, folder / METRICS, identity, every
         self.notes: list[str] = []
         self.spent = 0.0
+        self._saved = 0
         self._began = self._last = time.monotonic()
 
     def start(self, model: nn.Module, weighting: nn.Module, optimizer: optim.Optimizer) -> list[StepRecord]:
         """Put everything where the newest whole checkpoint has it, and return the steps that were done; none without.
 
         What a person should know is in `notes`: damaged checkpoints, another machine.
+
+        :raises OtherRunError: If the checkpoint is of other settings or other data. Nothing is changed then.
         """
         found = checkpoint.newest(self.folder, self.notes.append)
         records = [StepRecord.read(line) for line in found.log.splitlines()] if found else []
-        self.metrics.write_text("".join(record.line() for record in records), "utf-8")
         if found is None:
+            write_whole(self.metrics, "")
             return []
         state = RunState.model_validate(found.values)
+        if state.identity is None:
+            self.notes.append("its checkpoint does not say what it was trained with; it was taken for this run's")
+        elif problems := other_run(self.folder.parent, state.identity, self.identity.settings, self.identity.data):
+            raise OtherRunError(problems)
         _restore(found.tensors, state, model, weighting, optimizer)
-        self.spent = state.seconds
+        write_whole(self.metrics, "".join(record.line() for record in records))
+        self.spent, self._saved = state.seconds, found.step
         before, now = (
-            {"version": one.version, **one.fingerprint.model_dump()} for one in (state.identity, self.identity)
+            {"version": one.version, **one.fingerprint.model_dump()}
+            for one in (state.identity or self.identity, self.identity)
         )
         if changed := [name for name in {**now, **before} if now.get(name) != before.get(name)]:
             self.notes.append(f"went on under another {', '.join(changed)}: the bits may differ from one run in one go")
@@ -90,14 +101,16 @@ class Resume:
         return time.monotonic() - self._last >= 60 * (self.every.minutes or 0)
 
     def save(self, step: int, model: nn.Module, weighting: nn.Module, optimizer: optim.Optimizer) -> None:
-        """Write a checkpoint.
+        """Write a checkpoint, unless the newest is of this step; it is not put at risk for its like.
 
         :raises CheckpointError: If it cannot be written; the ones before are as they were.
         """
+        if step == self._saved:
+            return
         seconds = self.spent + time.monotonic() - self._began
         tensors, state = _kept(self.identity, seconds, model, weighting, optimizer)
         checkpoint.write(self.folder, Checkpoint(step, tensors, state.model_dump(), self.metrics.read_bytes()))
-        self._last = time.monotonic()
+        self._saved, self._last = step, time.monotonic()
 
 
 def _kept(
@@ -171,6 +184,12 @@ def identity_of(folder: Path) -> Identity | None:
         return Identity.model_validate({**identity, "format": known_format(identity)})
     except ValidationError:
         return None
+
+
+def saved_step(folder: Path) -> int | None:
+    """The step from which the run in this folder would go on: that of its newest whole checkpoint; None without one."""
+    found = checkpoint.newest(folder / FOLDER, lambda _: None)
+    return None if found is None else found.step
 
 
 def clear(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """One run from top to bottom: settings, data, model, training, scores, record. A study is many of them."""
 
 import json
+import shutil
 import time
 import traceback
 from collections import Counter
@@ -12,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from manyheads import registry
-from manyheads.core.atomic_files import halted, halting
+from manyheads.core.atomic_files import halted, halting, refuse_links
 from manyheads.core.encoder_info import cut_shares, unread
 from manyheads.core.lock import locked
+from manyheads.core.printable import printable, private, private_traceback
 from manyheads.core.problems import Problem
 from manyheads.core.values import Answer
 from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
 from manyheads.results.run_record import (
+    METRICS,
     DataSummary,
     FailedRecord,
     FinishedRecord,
@@ -45,13 +48,15 @@ from manyheads.training.device import (
     peak_memory,
     precision,
 )
+from manyheads.training.identity import OtherRunError, other_run
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import NotFiniteError, train
 from manyheads.training.model import MultiTaskModel, Specification, build_model
+from manyheads.training.model_files import FOLDER, digest, seal_model
 from manyheads.training.optimizer import optimizer_for
 from manyheads.training.prediction import predict, scores
 from manyheads.training.resume import Resume, clear
-from manyheads.training.run_files import digest, write_card, write_predictions
+from manyheads.training.run_files import write_card, write_predictions
 from manyheads.training.signals import StopSignals
 
 LOCK = "lock"
@@ -70,14 +75,15 @@ def run_once(run: Run, inputs: StudyInputs, out: Path, progress: Progress, *, se
     :param seen: The `record_hash` of the run's folder when it was decided to do it.
     :returns: None while somebody else is doing it.
     :raises HaltedError: If the disk takes no more, which no other run would escape.
+    :raises StudyError: If the folder holds a checkpoint or a record of another version of the study, or a link. It
+        stays as it is.
     """
-    folder = out / run.path
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _opened(run, out)
     with locked(folder / LOCK) as free:
         if not free:
             return None
         if record_hash(folder) != seen:
-            return read_record(folder)
+            return _done_by_another(run, inputs, folder)
         record = _record(run, inputs, folder, progress)
         write_record(folder, record)
         if isinstance(record, FinishedRecord):
@@ -87,14 +93,32 @@ def run_once(run: Run, inputs: StudyInputs, out: Path, progress: Progress, *, se
 
 def record_lost(run: Run, inputs: StudyInputs, out: Path, reason: str, *, seen: str) -> FailedRecord | None:
     """Leave the record of a run whose process ended without a word; None if somebody else has done it, or is at it."""
-    folder = out / run.path
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _opened(run, out)
     with locked(folder / LOCK) as free:
         if not free or record_hash(folder) != seen:
             return None
-        record = FailedRecord(**_header(run, identity_now(run, inputs)), reason=reason)
+        record = FailedRecord(**_header(run, identity_now(run, inputs)), reason=_shareable(reason, folder))
         write_record(folder, record)
         return record
+
+
+def _opened(run: Run, out: Path) -> Path:
+    """The folder of a run, which is made if it is not there.
+
+    :raises StudyError: If something in it is a link, or it is one.
+    """
+    refuse_links(out, [run.path])
+    folder = out / run.path
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _done_by_another(run: Run, inputs: StudyInputs, folder: Path) -> RunRecord:
+    """The record of a run that another command has done since, if it is of the same study."""
+    record, now = read_record(folder), identity_now(run, inputs)
+    if problems := other_run(folder, record, now.settings, now.data):
+        raise OtherRunError(problems)
+    return record
 
 
 def identity_now(run: Run, inputs: StudyInputs) -> Identity:
@@ -121,14 +145,23 @@ def _record(run: Run, inputs: StudyInputs, folder: Path, progress: Progress) -> 
     settings = run.arm.training.model_copy(update={"precision": identity.fingerprint.precision})
     try:
         result = _RunInProgress(run, inputs, folder, settings, resume, partial(progress, run)).result()
-        return FinishedRecord(**header, notes=resume.notes, **result)
-    except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # with a broken pipe nobody is left to tell
+        return FinishedRecord(**header, notes=[_shareable(note, folder) for note in resume.notes], **result)
+    except (KeyboardInterrupt, SystemExit, BrokenPipeError, OtherRunError):  # with a broken pipe nobody is left to tell
         raise
     except BaseException as error:  # what fails in a library written in Rust is no Exception
         if number := halting(error):
             raise halted(error, number, folder) from error
-        reason = _reason(error, inputs.tasks)
-        return FailedRecord(**header, notes=resume.notes, reason=reason, traceback=traceback.format_exc())
+        reason, notes = (
+            _shareable(_reason(error, inputs.tasks), folder),
+            [_shareable(one, folder) for one in resume.notes],
+        )
+        trace = private_traceback(printable(traceback.format_exc().replace(f"{folder}/", ""), "\n"))
+        return FailedRecord(**header, notes=notes, reason=reason, traceback=trace)
+
+
+def _shareable(text: str, folder: Path) -> str:
+    """A line of a record, which people share: without the folders of this machine."""
+    return private(printable(text.replace(f"{folder}/", "")))
 
 
 def _reason(error: BaseException, tasks: Mapping[str, TaskData]) -> str:
@@ -138,7 +171,7 @@ def _reason(error: BaseException, tasks: Mapping[str, TaskData]) -> str:
         return reason
     held = []
     for task, rows in error.rows.items():
-        ids = [str(name) for name in tasks[task].train.rows.select(sorted(rows))["id"]]
+        ids = [str(name)[:80] for name in tasks[task].train.rows.select(sorted(rows))["id"]]
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         held.append(f"of {task} {', '.join(ids[:SHOWN])}{more}")
     return f"{reason}; the batch held the examples {'; '.join(held)}"
@@ -170,6 +203,7 @@ class _RunInProgress:
         began = time.perf_counter()
         learned, plain = inputs.encoders.learned(self.encoder), specification(run, inputs.tasks)
         model = build_model(plain, inputs.places, seed=run.seed, code=inputs.code, learned=learned)
+        inputs.encoders.check_weights(self.encoder)
         inputs.encoders.keep_tokenizer(self.encoder, model.tokenizer)
         sizes = batch_sizes(run.arm, inputs.study)
         data = {
@@ -188,16 +222,16 @@ class _RunInProgress:
                 self.progress(len(records), len(records), "scoring")
                 if stop.received:
                     save()
-                    raise KeyboardInterrupt
+                stop.obey()
 
             began = time.perf_counter()
             result = self._scored(model, alive)
         model.widen()
         seconds["scoring"] = time.perf_counter() - began
-        model.save(self.folder / "model")
-        write_card(self.folder / "model", run, result["scores"])
-        weights = sorted((self.folder / "model").glob("*.safetensors"))
-        result["files"] |= {f"model/{path.name}": digest(path) for path in weights}
+        shutil.rmtree(self.folder / FOLDER, ignore_errors=True)  # of the same run, damaged since or not finished
+        model.save(self.folder / FOLDER)
+        write_card(self.folder / FOLDER, run, result["scores"])
+        result["files"] |= seal_model(self.folder / FOLDER) | {METRICS: digest(self.resume.metrics)}
         return result | {"cost": self._cost(records, layout, model, seconds)}
 
     def train(
@@ -216,6 +250,7 @@ class _RunInProgress:
         def save() -> None:
             self.resume.save(len(records), model, weighting, optimizer)
 
+        stop.obey()  # all that was done is in the checkpoint that it goes on from
         start = len(records)
         loop = train(model, data, layout, weighting, optimizer, seed=run.seed, settings=settings, start=start)
         with self.resume.metrics.open("a", encoding="utf-8", buffering=1) as file:
@@ -230,8 +265,7 @@ class _RunInProgress:
                     model.train()
                 if stop.received or self.resume.due(len(records)):
                     save()
-                if stop.received:
-                    raise KeyboardInterrupt
+                stop.obey()
         return records, save
 
     def _selection_scores(self, model: MultiTaskModel, alive: Callable[[], None]) -> dict[str, float]:

@@ -27,7 +27,8 @@ def write_predictions(
     """
     items = {name: measure.items.tolist() for name, measure in measures.items()}
     hashed, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
+    path.unlink(missing_ok=True)
+    with path.open("xb") as file:
         for index, (answer, row) in enumerate(zip(answers, examples, strict=True)):
             right = {name: row.get(name) for name in gold} if len(gold) > 1 else row.get(gold[0])
             line = {"id": row["id"], **answer, "gold": right}
@@ -41,13 +42,6 @@ def write_predictions(
         os.fsync(file.fileno())
     flush_folder(path.parent)
     return FileDigest(size=size, sha256=hashed.hexdigest())
-
-
-def digest(path: Path) -> FileDigest:
-    """A file's size and SHA-256, once it is on the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return FileDigest(size=os.fstat(file.fileno()).st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def write_card(folder: Path, run: Run, scores: Mapping[str, Mapping[str, float | None]]) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
-from annotated_types import Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 
-from manyheads.core.settings import BelowOne, NotNegative, PerTask
+from manyheads.core.settings import BelowOne, PerTask
 from manyheads.weighting import Weighting
 
 
@@ -47,9 +47,9 @@ class DynamicTaskPrioritization(Weighting):
         tasks: Sequence[str],
         *,
         alpha: Annotated[float, Gt(0), Le(1)] = 0.5,
-        gamma: NotNegative = 1.0,
+        gamma: Annotated[float, Ge(0), Le(50)] = 1.0,
         normalise: bool = True,
-        epsilon: Annotated[float, Gt(0), Lt(0.5)] = 0.01,
+        epsilon: Annotated[float, Ge(1e-6), Lt(0.5)] = 0.01,
         chance: PerTask[BelowOne] | None = None,
     ) -> None:
         super().__init__(tasks)

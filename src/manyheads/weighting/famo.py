@@ -5,11 +5,12 @@ algorithm 2.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
-from manyheads.core.settings import NotNegative
 from manyheads.weighting import Weighting
 
 
@@ -38,7 +39,11 @@ class FAMO(Weighting):
     updates: Tensor
 
     def __init__(
-        self, tasks: Sequence[str], *, learning_rate: NotNegative = 0.025, weight_decay: NotNegative = 1e-3
+        self,
+        tasks: Sequence[str],
+        *,
+        learning_rate: Annotated[float, Ge(0), Le(100)] = 0.025,
+        weight_decay: Annotated[float, Ge(0), Le(1000)] = 1e-3,
     ) -> None:
         super().__init__(tasks)
         self.logit_rate = learning_rate

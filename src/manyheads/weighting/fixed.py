@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
-from manyheads.core.settings import NotAllZero, NotNegative, PerTask
+from manyheads.core.settings import NotAllZero, PerTask
 from manyheads.weighting import Weighting
 
 
@@ -27,7 +28,10 @@ class Fixed(Weighting):
     accumulates = True
 
     def __init__(
-        self, tasks: Sequence[str], *, weights: Annotated[PerTask[NotNegative], NotAllZero] | None = None
+        self,
+        tasks: Sequence[str],
+        *,
+        weights: Annotated[PerTask[Annotated[float, Ge(0), Le(1e6)]], NotAllZero] | None = None,
     ) -> None:
         super().__init__(tasks)
         self.weight_of = {task: float((weights or {}).get(task, 1.0)) for task in self.tasks}

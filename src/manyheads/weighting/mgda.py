@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor
 from torchjd.aggregation import MGDAWeighting
 
-from manyheads.core.settings import PositiveInt
 from manyheads.weighting import GradientWeighting
 
 
@@ -48,7 +47,7 @@ class MGDA(GradientWeighting):
         *,
         normalise: Literal["none", "norm"] = "none",
         epsilon: Annotated[float, Gt(0), Lt(1)] = 1e-3,
-        max_iters: PositiveInt = 100,
+        max_iters: Annotated[int, Ge(1), Le(100_000)] = 100,
     ) -> None:
         super().__init__(tasks)
         self.normalise = normalise

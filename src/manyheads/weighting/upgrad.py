@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Gt, Lt
 from scipy.optimize import nnls
 from torch import Tensor
 from torchjd.aggregation import UPGradWeighting
@@ -36,7 +36,7 @@ class UPGrad(GradientWeighting):
         nearly cancel. It leaves a conflict with a cosine of about reg_eps, at worst of its square root.
     """
 
-    def __init__(self, tasks: Sequence[str], *, reg_eps: Annotated[float, Gt(0), Lt(1)] = 1e-6) -> None:
+    def __init__(self, tasks: Sequence[str], *, reg_eps: Annotated[float, Ge(1e-12), Lt(1)] = 1e-6) -> None:
         super().__init__(tasks)
         self.mean = UPGradWeighting(projector=_LeastSquares(reg_eps))
 
