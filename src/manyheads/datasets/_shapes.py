@@ -10,7 +10,9 @@ from manyheads.datasets._files import Records
 CONLL = 'set dataset = { name = "conll", train = "FILE" }.'
 ROWS = 50
 """So many rows say what a column holds."""
-TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "chunk_tags", "labels")
+TOKENS = ("tokens", "words")
+NAMES = frozenset({*TOKENS, "tags", "ner_tags", "pos_tags", "chunk_tags", "labels", "entities", "spans"})
+"""What columns of such shapes are called; a reader keeps them, so that they can be seen."""
 
 
 def refuse_shapes(records: Records, where: str, columns: Mapping[str, str | Sequence[str]], problems: Problems) -> None:
@@ -44,7 +46,7 @@ class _First:
             return []
         try:
             return [value for value in self.records.column(name)[:ROWS] if value not in (None, "")]
-        except StudyError:  # neither texts nor numbers, which whoever reads the column says
+        except (StudyError, KeyError):  # not kept, or neither texts nor numbers, which whoever reads the column says
             return []
 
 
