@@ -169,7 +169,7 @@ def _is_lock(path: Path) -> bool:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > 1_000:
             return False
         content = path.read_bytes()
-        return not content or {"process", "host", "since"} <= set(json.loads(content))
+        return not content or {"process", "machine", "since"} <= set(json.loads(content))
     return False
 
 
