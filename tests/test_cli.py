@@ -149,14 +149,17 @@ def test_check_shows_all_mistakes_of_study_and_data(tmp_path):
 
 
 def test_a_failed_run_is_shown_and_the_others_finish(study_file, tmp_path):
-    text = (
-        study_file.read_text("utf-8")
-        + '\n[arms.wild]\ntasks = ["food"]\ntraining = { learning_rate = 1e38, clip = 0.0 }\n'
+    (tmp_path / "weighting").mkdir()
+    (tmp_path / "weighting" / "wild.py").write_text(
+        "from manyheads.weighting import Weighting\n\n\nclass Wild(Weighting):\n"
+        '    """No number."""\n\n'
+        "    def combine(self, losses):\n        return sum(losses.values()) * float('nan')\n"
     )
+    text = study_file.read_text("utf-8") + '\n[arms.wild]\ntasks = ["food"]\nweighting = { name = "wild" }\n'
     study_file.write_text(text, "utf-8")
-    code, out, err = call("run", study_file, "--out", tmp_path / "out")
-    assert code == 1
-    assert "failed: wild/1" in err and "the loss of food is" in err
+    code, out, err = call("run", study_file, "--out", tmp_path / "out", "--code", tmp_path)
+    assert code == 1, err
+    assert "failed: wild/1" in err and "step 1" in err
     results = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
     assert [(row["arm"], row["seed"]) for row in results["failed"]] == [("wild", 1), ("wild", 2)]
     assert "failed" in out and "wild" in (tmp_path / "out" / "report.html").read_text("utf-8")

@@ -115,6 +115,7 @@ def test_settings_with_the_defaults_of_the_others():
     entry = registry.describe("heads", "regression")
     assert entry.resolved({"low": 1.0}) == {
         "max_length": 128, "dropout": 0.1, "pooling": "first", "low": 1.0, "high": None, "metric": "pearson",
+        "overflow": "truncate", "stride": None, "window_pooling": "mean", "center": None, "spread": None,
     }  # fmt: skip
     assert "weights" in registry.describe("sampling", "weighted").resolved({"weights": {}})
     assert "weights" not in registry.describe("sampling", "weighted").resolved({})

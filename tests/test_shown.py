@@ -30,6 +30,7 @@ clip = {clip}
 dataset = {{ name = "table", train = "{train}" }}
 head = {{ name = "{head}" }}
 report = "train"
+allow_train = true
 [arms.joint]
 label = "=joint{bad}"
 description = "{bad}"

@@ -16,10 +16,12 @@ name = "bag_of_words"
 dataset = { name = "table", train = "food.csv" }
 head = { name = "classification" }
 report = "train"
+allow_train = true
 [tasks.film]
 dataset = { name = "table", train = "film.csv" }
 head = { name = "classification" }
 report = "train"
+allow_train = true
 [arms.joint]
 """
 

@@ -10,10 +10,9 @@ from manyheads.datasets._files import Records
 CONLL = 'set dataset = { name = "conll", train = "FILE" }.'
 ROWS = 50
 """So many rows say what a column holds."""
-TOKENS, TAGS = ("tokens", "words"), ("tags", "ner_tags", "pos_tags", "chunk_tags", "labels")
-ENTITIES = ("label", "labels", "entities", "spans")
-LOOKED_AT = frozenset((*TOKENS, *TAGS, *ENTITIES))
-"""The columns that are looked at beside those that are read."""
+TOKENS = ("tokens", "words")
+NAMES = frozenset({*TOKENS, "tags", "ner_tags", "pos_tags", "chunk_tags", "labels", "entities", "spans"})
+"""What columns of such shapes are called; a reader keeps them, so that they can be seen."""
 
 
 def refuse_shapes(records: Records, where: str, columns: Mapping[str, str | Sequence[str]], problems: Problems) -> None:
@@ -46,7 +45,7 @@ class _First:
             return []
         try:
             return [value for value in self.records.column(name)[:ROWS] if value not in (None, "")]
-        except StudyError:  # neither texts nor numbers, which whoever reads the column says
+        except (StudyError, KeyError):  # not kept, or neither texts nor numbers, which whoever reads the column says
             return []
 
 
@@ -76,7 +75,7 @@ def _lists(values: Sequence[Any], *kinds: type) -> bool:
 
 def _entities(first: _First) -> Shape | None:
     """Entities by the characters where they begin and end, as doccano and spaCy write them."""
-    for name in dict.fromkeys([first.theirs("label"), *ENTITIES]):
+    for name in dict.fromkeys([first.theirs("label"), "label", "labels", "entities", "spans"]):
         values = [value for value in first.values(name) if value != []] if name else []
         if values and all(isinstance(value, list) and all(map(_is_entity, value)) for value in values):
             if first.theirs("label") not in ("", name):

@@ -14,7 +14,7 @@ from manyheads.datasets._decode import encoding_problem
 from manyheads.datasets._files import FORMATS, Reading, Records, dataset_records, path_problem, read_records
 from manyheads.datasets._hub import load
 from manyheads.datasets._rows import COLUMNS, NO_GOLD, SINGLE, UNLABELLED, Layout, Rows, wanted
-from manyheads.datasets._shapes import LOOKED_AT, refuse_shapes
+from manyheads.datasets._shapes import NAMES, refuse_shapes
 
 UNPACKED = 500
 """So many of the longest texts may a packed file hold."""
@@ -179,7 +179,7 @@ class OwnTable(Dataset):
             raise StudyError([problem])
         format = self.format or FORMATS[path.suffix.lower()]
         most = max(UNPACKED * self.places.longest_text, 10 * path.stat().st_size)
-        how = Reading(format, self.encoding, self.header, self.separator, wanted(self.layout.columns) | LOOKED_AT, most)
+        how = Reading(format, self.encoding, self.header, self.separator, {*wanted(self.layout.columns), *NAMES}, most)
         return file, read_records(path, file, problems, how)
 
     def _from_hub(self, split: str) -> tuple[str, Records] | None:
