@@ -88,3 +88,13 @@ def test_half_precision_is_used_when_asked_for(model):
         exact, rounded = (answer["probabilities"]["positive"] for answer in (one, other))
         assert exact == pytest.approx(rounded, abs=0.02)
     assert full != half
+
+
+def test_an_answer_does_not_depend_on_what_stands_beside_it_for_another_task(model):
+    """The task was trained on one text: a second one in the line is of another task."""
+    given = lines(4)
+    beside = [{**line, "text_pair": "it was not", "label": "x", "words": ["a"], "question": "?"} for line in given]
+    alone, found = (list(answers(model, ["food"], each)) for each in (given, beside))
+    assert found == alone
+    together = list(answers(model, ["film", "food"], beside))
+    assert [one["food"] for one in together] == [one["food"] for one in answers(model, ["film", "food"], given)]

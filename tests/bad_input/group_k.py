@@ -22,12 +22,12 @@ def write_bomb(folder):
 
 
 CASES = [
-    refused(90, "columns = { text = \"\" }", TRACE, study(own(columns={"text": ""})), 'there is no column "text"'),
+    refused(90, "columns = { text = \"\" }", TRACE, study(own(columns={"text": ""})), 'no column is "text"'),
     refused(90, "columns = { label = [] }", TRACE, study(own(columns={"label": []})),
-            "columns.label: should be one column"),
+            "columns.label: no column is named"),
     refused(90, "columns = []", TRACE, study({**own(), "columns": []}), "should be a table"),
-    refused(90, "Two columns for one", "the first, silently", study(own(columns={"text": ["text", "label"]})),
-            "columns.text: should be one column"),
+    refused(90, "Two columns for one", "the first, silently", study(own(columns={"label": ["text", "label"]})),
+            "columns.label: label takes one column"),
     refused(90, "An encoding with a NUL", TRACE, study(own(encoding="utf-8\0")), "unknown encoding"),
     refused(90, "An encoding of bytes, not of texts", TRACE, study(own(encoding="base64")), "unknown encoding"),
     refused(90, "An encoding of host names", TRACE, study(own(encoding="idna")), "unknown encoding"),

@@ -139,7 +139,10 @@ class Rows:
                 problems.add(self.where, what, f"it is to be {shown(ours)}", remedy)
         for ours in self._needed(used, asked):
             if ours not in used and not columns.get(ours) and not (self.split == TEST and ours in GOLD):
-                _no_column(self.where, f'there is no column "{ours}"', ours, ours, names, problems)
+                what = f'there is no column "{ours}"'
+                if ours in columns:
+                    what = f'columns says that no column is "{ours}", which the head reads'
+                _no_column(self.where, what, ours, ours, names, problems)
         return used
 
     def _needed(self, used: Mapping[str, object], asked: Sequence[str] | None) -> tuple[str, ...]:

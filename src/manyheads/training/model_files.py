@@ -70,10 +70,9 @@ def check_model(folder: Path) -> None:
 
 def not_recorded(folder: Path) -> list[str]:
     """The files of a model of which no SHA-256 was written down, as before there were manifests."""
-    known = _written(folder)
-    return sorted(
-        path.name for path in folder.iterdir() if path.is_file() and path.name not in (*known, MANIFEST, CARD)
-    )
+    there = folder.iterdir() if folder.is_dir() else ()
+    known = {*_written(folder), MANIFEST, CARD}
+    return sorted(path.name for path in there if path.is_file() and path.name not in known)
 
 
 def _written(folder: Path) -> dict[str, FileDigest]:
