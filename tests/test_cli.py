@@ -159,7 +159,7 @@ def test_a_failed_run_is_shown_and_the_others_finish(study_file, tmp_path):
     study_file.write_text(text, "utf-8")
     code, out, err = call("run", study_file, "--out", tmp_path / "out", "--code", tmp_path)
     assert code == 1, err
-    assert "failed: wild/1" in err and "step 1" in err
+    assert "failed: wild/1" in err and "the batch held the examples" in err
     results = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
     assert [(row["arm"], row["seed"]) for row in results["failed"]] == [("wild", 1), ("wild", 2)]
     assert "failed" in out and "wild" in (tmp_path / "out" / "report.html").read_text("utf-8")

@@ -79,7 +79,7 @@ def hostile(tmp_path_factory):
     questions = home / "work" / "q.jsonl"
     questions.write_text(json.dumps({"id": BAD, "text": BAD}) + "\n")
     code, out, err = command(
-        "predict", "out/joint/1/model", str(questions), "--task", "own", cwd=home / "work", home=home
+        "predict", "out/other/1/model", str(questions), "--task", "own", cwd=home / "work", home=home
     )
     assert code == 0 and json.loads(out)["id"] == BAD, err
     printed["predict"] = out + err
@@ -132,15 +132,23 @@ def test_what_is_left_behind_names_no_user_and_no_machine(hostile):
 def test_a_failed_run_names_no_folder_of_a_user_and_shows_its_reason(tmp_path):
     home = tmp_path / "ann-secret"
     home.mkdir()
-    rows = [f'"r{n}{BAD}","a fine film {n}",{n}' for n in range(10)]
+    rows = [f'"r{n}{BAD}","a fine film {n}",l{n % 2}' for n in range(10)]
+    (home / "weighting").mkdir()
+    (home / "weighting" / "wild.py").write_text(
+        "from manyheads.weighting import Weighting\n\n\nclass Wild(Weighting):\n"
+        '    """No number."""\n\n'
+        "    def combine(self, losses):\n        return sum(losses.values()) * float('nan')\n"
+    )
     (home / "d.csv").write_text("id,text,label\n" + "\n".join(rows) + "\n")
-    text = STUDY.format(bad=TOML_BAD, rate="1e38", clip="0", train="d.csv", head="regression")
-    text = text.replace("[arms.other.training]\nepsilon = 1\n", "").replace('"d.csv"', '"d.csv", target = "number"')
+    text = STUDY.format(bad=TOML_BAD, rate="1e-3", clip="0", train="d.csv", head="classification")
+    text = text.replace("[arms.other.training]\nepsilon = 1\n", 'weighting = { name = "wild" }\n')
     (home / "s.toml").write_text(text)
-    code, out, err = command("run", "s.toml", "--out", str(home / "out"), "--workers", "0", cwd=home, home=home)
+    code, out, err = command(
+        "run", "s.toml", "--out", str(home / "out"), "--workers", "0", "--code", ".", cwd=home, home=home
+    )
     assert code == 1 and "the batch held the examples" in err, (out, err)
     assert clean(out) and clean(err)
-    record = (home / "out" / "joint" / "1" / "record.json").read_text()
+    record = (home / "out" / "other" / "1" / "record.json").read_text()
     content = json.loads(record)
     assert content["status"] == "failed" and "ann-secret" not in record and str(tmp_path) not in record
     assert 'File "manyheads/training/' in content["traceback"] and clean(content["traceback"])

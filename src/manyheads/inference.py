@@ -131,7 +131,7 @@ def _asked(model: MultiTaskModel, task: str) -> list[str]:
     """The columns that a task was trained on and that a question must therefore have."""
     head = model.head(task)
     trained = model.specification["tasks"][task].get("columns", head.columns)
-    return [name for name in head.asked if name in trained]
+    return [name for name in head.asked if name in trained or name in head.columns]
 
 
 def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from manyheads.cli import app
 from manyheads.data import tokenized
 from manyheads.data.batches import identity
-from manyheads.data.token_cache import ABOUT, DATA, TokenCache
+from manyheads.data.token_cache import ABOUT, DATA, PLACE, TokenCache
 from manyheads.data.tokenized import HERE, source_hash
 from manyheads.runner.pool import in_processes
 from manyheads.runner.queue import RunQueue, WaitingRun
@@ -257,21 +257,21 @@ def test_run_says_what_it_tokenised_and_cache_what_is_kept(study_file, folder, t
     assert "tokens:" not in call("run", study_file, "--out", tmp_path / "two")[2]
 
     code, out, _ = call("cache")
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in (folder / PLACE).rglob("*") if path.is_file())
     assert code == 0 and out.startswith(f"{folder}: 4 entries, {size / 1000:.0f} kB\n")
     assert (
         "  food (train), classification: 40 examples, " in out and "  questions (reported), span: 200 examples" in out
     )
     kept = json.loads(call("cache", "--json")[1])
     assert kept["bytes"] == size and sum(entry["examples"] for entry in kept["entries"]) == 480
-    assert {path.name for path in folder.rglob("*") if path.is_file()} == {DATA, ABOUT}
+    assert {path.name for path in (folder / PLACE).rglob("*") if path.is_file()} == {DATA, ABOUT}
 
     code, out, _ = call("cache", "--clear")
     assert code == 0 and out == f"4 entries removed, {size / 1000:.0f} kB freed\n"
     assert json.loads(call("cache", "--clear", "--json")[1]) == {
         "folder": str(folder), "removed": 0, "freed": 0, "left": 0,
     }  # fmt: skip
-    assert not [path for path in folder.rglob("*") if path.is_file()]
+    assert not (folder / PLACE).exists()
 
 
 def test_run_goes_on_where_there_can_be_no_cache(study_file, tmp_path, monkeypatch):

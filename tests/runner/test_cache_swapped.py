@@ -38,6 +38,7 @@ def run(folder, out):
     return kept, [line for line in done.stderr.splitlines() if line.startswith("token cache:")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["exchanged", "another sign", "another width"])
 def test_a_cache_that_was_changed_changes_no_bit(tmp_path, how):
     for name, words in (("food", "tasty stale soup cake"), ("film", "funny boring plot cast")):

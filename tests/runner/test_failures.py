@@ -97,6 +97,7 @@ def faulty(monkeypatch, code: int, left: int) -> list[str]:
     return called
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_at_any_call_costs_only_time(opened, tmp_path, monkeypatch):
     run, inputs = opened
     run_once(run, inputs, tmp_path / "whole", lambda *_: None)

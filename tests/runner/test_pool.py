@@ -33,6 +33,7 @@ def test_two_processes_do_each_run_once(inputs, tmp_path):
     assert {path for path, step in done if step == 6} == {run.path for run in todo}
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_a_failed_run_and_the_others_go_on(inputs, tmp_path):
     todo = runs(inputs.study)[:4]
     victims = []

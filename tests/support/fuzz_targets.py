@@ -27,7 +27,7 @@ from manyheads.core.problems import Problem, StudyError
 from manyheads.core.strict_json import too_deep
 from manyheads.core.values import Encoded, Input, Places
 from manyheads.data.columns import block_of
-from manyheads.data.token_cache import ABOUT, DATA, PLACE, TokenCache, contents, contents_lines
+from manyheads.data.token_cache import ABOUT, DATA, PLACE, TokenCache, contents, contents_lines, entry_text
 from manyheads.datasets.conll import Conll
 from manyheads.datasets.conllu import Conllu
 from manyheads.datasets.table import OwnTable
@@ -356,6 +356,12 @@ def _cache(folder: Path, data: bytes) -> Any:
     place = folder / PLACE / KEY
     place.mkdir(parents=True, exist_ok=True)
     (place / DATA).write_bytes(ENTRY)
+    try:  # what a hash holds together would be refused before it is looked at
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict):
+        data = entry_text({name: value for name, value in content.items() if name != "hash"}).encode("utf-8", "replace")
     (place / ABOUT).write_bytes(data)
     said: list[str] = []
     cache = TokenCache(folder, said.append)

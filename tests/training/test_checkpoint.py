@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from manyheads.results.run_record import FORMAT
 from manyheads.training import checkpoint
 from manyheads.training.checkpoint import Checkpoint, CheckpointError
 
@@ -153,7 +154,6 @@ def test_a_write_that_fails_anywhere_leaves_what_was_there(two, monkeypatch, cod
 
 def test_a_newer_format_says_so(two):
     path = two / "step-000000007" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
-    assert found(two)[1] == [
-        f"{path.parent}: damaged, and passed over: it was written in format 3; this version reads 1 to 2"
-    ]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT + 1}))
+    what = f"it was written in format {FORMAT + 1}; this version reads 1 to {FORMAT}"
+    assert found(two)[1] == [f"{path.parent}: damaged, and passed over: {what}"]

@@ -79,7 +79,7 @@ FOOD, ASKED = ("manyheads", "tasks", "food"), ("manyheads", "tasks", "asked")
         ((*FOOD, "head", "settings"), {"dropout": 1.5}, "dropout: should be from 0 to below 1"),
         ((*ASKED, "head", "settings", "threshold"), "much", "threshold: input should be a valid number"),
         ((*ASKED, "head", "settings", "stride"), -1, "stride: should be 1 or more"),
-        ((*ASKED, "head", "name"), "classification", "stride: there is no such key"),
+        ((*ASKED, "head", "name"), "classification", "there is no such key"),
         ((*ASKED, "extra"), 1, "manyheads.tasks.asked.extra: there is no such key"),
     ],
     ids=lambda one: None if isinstance(one, str) else str(one)[:40],
@@ -102,8 +102,8 @@ def test_the_words_of_a_bag_are_compared_with_its_weights(tmp_path):
     given = {"encoder": encoder, "sharing": {"name": "hard", "settings": {}}, "tasks": {"t": task}}
     build_model(given, Places(tmp_path), seed=1, learned=["a", "b", "c"]).save(tmp_path)
     assert open_model(tmp_path).sharing.encoders()[0].width == 8
-    changed(tmp_path, "manyheads", "encoder", "settings", to={"width": 100_000})
-    assert "its weights are of another size. Found 3 words and a width of 100,000" in refused(tmp_path)
+    changed(tmp_path, "manyheads", "encoder", "settings", to={"width": 60_000})
+    assert "its weights are of another size. Found 3 words and a width of 60,000" in refused(tmp_path)
     changed(tmp_path, "manyheads", "encoder", "settings", to={"width": 8})
     (tmp_path / "vocabulary.txt").write_text("a\n" * 10_000)
     assert "10,000 words and a width of 8" in refused(tmp_path)

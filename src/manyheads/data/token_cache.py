@@ -208,10 +208,10 @@ def _write(part: Path, about: Mapping[str, str], blocks: Iterator[tuple[pa.Recor
         "data": _digest(part / DATA),
     }
     with _Writing():
-        (part / ABOUT).write_text(_entry_text(content), "utf-8")
+        (part / ABOUT).write_text(entry_text(content), "utf-8")
 
 
-def _entry_text(content: Mapping[str, JsonValue]) -> str:
+def entry_text(content: Mapping[str, JsonValue]) -> str:
     """What `entry.json` holds: the content, and a hash over it."""
     digest = hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
     return json.dumps({**content, "hash": digest}, ensure_ascii=False, indent=1) + "\n"
@@ -229,7 +229,7 @@ def _opened(place: Path, *, check: bool = True) -> Examples:
     text = (place / ABOUT).read_bytes().decode("utf-8")
     about = {**json.loads(text)}
     del about["hash"]
-    if _entry_text(about) != text:
+    if entry_text(about) != text:
         raise ValueError(f"{ABOUT} is not as it was written")
     if about["key"] != place.name:
         raise ValueError("it is the entry of something else")

@@ -25,6 +25,7 @@ from pydantic import (
 from manyheads.core.atomic_files import halted, write_whole
 from manyheads.core.printable import private
 from manyheads.core.problems import shown
+from manyheads.core.sealed import SEAL, sealed_text
 from manyheads.metrics.resampled import KINDS
 from manyheads.results.schema import Count, Name, Number, Part, SealedFile, Sha256
 
@@ -285,7 +286,7 @@ def write_record(folder: Path, record: RunRecord) -> None:
     :raises HaltedError: If the disk takes no more.
     """
     try:
-        write_whole(folder / RECORD, json.dumps(private(record.model_dump()), indent=1, ensure_ascii=False) + "\n")
+        write_whole(folder / RECORD, sealed_text(private(record.model_dump(exclude={SEAL}))))
     except OSError as error:
         raise halted(error, error.errno or errno.EIO, folder) from error
 

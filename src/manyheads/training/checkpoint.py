@@ -15,15 +15,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ConfigDict, JsonValue, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from manyheads.core.atomic_files import FULL, flush_folder, room
+from manyheads.core.sealed import SEAL, seal_broken
 from manyheads.core.strict_json import too_deep
 from manyheads.results.run_record import FORMAT, FileDigest, FormatError, known_format
-from manyheads.results.schema import Part
+from manyheads.results.schema import SealedFile
 
 TENSORS, VALUES, LOG, MANIFEST = "state.safetensors", "state.json", "metrics.jsonl", "manifest.json"
 KEPT = 2
@@ -49,8 +50,10 @@ class Checkpoint:
     log: bytes
 
 
-class Manifest(Part):
+class Manifest(SealedFile):
     """manifest.json: what a checkpoint's other files were when they were written."""
+
+    model_config = ConfigDict(extra="forbid")
 
     format: int
     step: int
@@ -121,6 +124,9 @@ def _read(path: Path) -> Checkpoint | str:
     try:
         content = _table((path / MANIFEST).read_bytes())
         known_format(content)
+        if seal_broken(content):
+            return f"{MANIFEST} is not as it was written"
+        content.pop(SEAL, None)  # there is none before format 3
         manifest, contents = Manifest.model_validate(content), dict[str, bytes]()
         for name in (TENSORS, VALUES, LOG):
             contents[name] = (path / name).read_bytes()
