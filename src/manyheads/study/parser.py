@@ -130,9 +130,8 @@ class _Reader(Checker):
         where = f"tasks.{name}"
         given = self.read(TaskTable, table, where)
         dataset, head = self.choice(where, table, "dataset"), self.choice(where, table, "head")
-        return Task(
-            name, dataset, head, given.examples, given.batch_size, given.report, dict(given.hold_out), given.allow_train
-        )
+        held: dict[str, float] = {**given.hold_out}
+        return Task(name, dataset, head, given.examples, given.batch_size, given.report, held, given.allow_train)
 
     def arms(self, given: StudyTable, tasks: Mapping[str, Task]) -> dict[str, Arm]:
         arms: dict[str, Arm] = {}
