@@ -346,6 +346,19 @@ def test_a_file_that_is_not_there(files, name, says):
     assert "looked in" in found and says in found and "Found" not in found
 
 
+@pytest.mark.parametrize("path", ["C:\\users\\d.csv", "data\\unlabelled\\d.csv", "D:\\data set\\x.tsv"])
+def test_a_path_of_windows_that_is_no_text_of_toml(files, path):
+    folder = files("text,label", "a,x", "b,y")
+    read(folder, BOTH)
+    text = (folder / "study.toml").read_text()
+    for written, refusal in ((f'"{path}"', "not valid TOML"), (f"'{path}'", "no file")):
+        (folder / "study.toml").write_text(text.replace('"train.csv"', written))
+        with pytest.raises(StudyError) as caught:
+            read_tasks(read_study(folder / "study.toml"), None)
+        assert refusal in str(caught.value)
+        assert ("single quotes" in str(caught.value)) is (refusal == "not valid TOML") or refusal == "no file"
+
+
 # ---- the cases as people have them -----------------------------------------------------------------------------------
 
 SAYS = {

@@ -74,7 +74,10 @@ def _toml(path: Path) -> tuple[str, Table]:
         )
         raise StudyError([problem]) from error
     except (ValueError, RecursionError) as error:  # the mistakes of TOML, and numbers of more than 4300 digits
-        raise StudyError([Problem(where, f"not valid TOML: {error}", "", "See https://toml.io.")]) from error
+        remedy = "See https://toml.io."
+        if path := WINDOWS_PATH.search(text):
+            remedy = f"A path of Windows stands in single quotes, '{path[1]}', or is written with /."
+        raise StudyError([Problem(where, f"not valid TOML: {error}", "", remedy)]) from error
     if too_deep(raw):
         raise StudyError([Problem(where, "tables or lists stand in one another too often", "", "Flatten them.")])
     if large := [number for number in _numbers(raw) if not -(2**63) <= number < 2**63]:
@@ -88,6 +91,10 @@ def _numbers(value: Any) -> Iterator[int]:
         yield value
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from _numbers(part)
+
+
+WINDOWS_PATH = re.compile(r'"([A-Za-z]:\\[^"\n]*|[^"\n/\\]+\\[^"\n]*\.[A-Za-z]{2,7})"')
+"""In double quotes, where TOML takes the backslash for an escape."""
 
 
 class _Reader(Checker):
