@@ -346,6 +346,18 @@ def test_a_file_that_is_not_there(files, name, says):
     assert "looked in" in found and says in found and "Found" not in found
 
 
+def test_a_type_of_chunks_that_only_dev_has(tmp_path):
+    (tmp_path / "train.conll").write_text("Ann B-PER\nruns O\n\nBob B-PER\nsat O\n")
+    (tmp_path / "dev.conll").write_text("Rome B-LOC\nis O\n\nAnn B-PER\nsat O\n")
+    given = {"name": "conll", "train": "train.conll", "validation": "dev.conll"}
+    found = refused(tmp_path, given, "tagging")
+    assert "labels = [...]" in found and 'unseen = "wrong"' in found
+    for way in ({"labels": ["O", "B-PER", "I-PER", "B-LOC"]}, {"unseen": "wrong"}):
+        data = read(tmp_path, given | way, "tagging")
+        assert data.reported.rows["tags"][0] == ["B-LOC", "O"]
+    assert "1 words have one of 1 tags that train does not" in told(data) and "B-LOC" not in data.train.labels
+
+
 @pytest.mark.parametrize("path", ["C:\\users\\d.csv", "data\\unlabelled\\d.csv", "D:\\data set\\x.tsv"])
 def test_a_path_of_windows_that_is_no_text_of_toml(files, path):
     folder = files("text,label", "a,x", "b,y")

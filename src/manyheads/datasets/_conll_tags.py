@@ -57,11 +57,17 @@ def train_tags(
     return Tags(labels, settled, tuple(warnings))
 
 
-def other_tags(given: Sequence[Sequence[str]], where: str, place: Place, problems: Problems, *, train: Tags) -> Tags:
-    """What the tags of another split are; those that train cannot have are problems."""
-    check_known(given, where, place, train.labels, problems)
+def other_tags(
+    given: Sequence[Sequence[str]], where: str, place: Place, problems: Problems, *, train: Tags, wrong: bool
+) -> Tags:
+    """What the tags of another split are; those that train cannot have are problems.
+
+    :param wrong: Let them count as wrong, and only tell of them.
+    """
+    way = 'Name all tags with labels = [...], or let it count as wrong: unseen = "wrong".'
+    warnings = check_known(given, where, place, train.labels, problems, wrong=wrong, way=way)
     problems.stop()
-    return Tags(train.labels, train.scheme, tuple(_broken(given, where, place, train.scheme)))
+    return Tags(train.labels, train.scheme, (*warnings, *_broken(given, where, place, train.scheme)))
 
 
 def check_known(
@@ -72,10 +78,12 @@ def check_known(
     problems: Problems,
     *,
     wrong: bool = False,
+    way: str = "Name all tags with labels = [...].",
 ) -> list[Problem]:
     """Tags that are none of the labels, as problems.
 
     :param wrong: Let them count as wrong, and only tell of them.
+    :param way: What mends it.
     """
     known, amounts = set(labels), Counter(tag for tags in given for tag in tags)
     strange = {tag: at for tag, at in _firsts(given).items() if tag not in known}
@@ -86,7 +94,7 @@ def check_known(
         remedy = "They cannot be learned, and count as wrong."
         return [Problem(where, what, shown(sorted(strange)[:5]), remedy)]
     for tag, at in strange.items():
-        remedy = f"{_hint(tag, labels)} Known: {', '.join(labels[:20])}. Name all tags with labels = [...].".lstrip()
+        remedy = f"{_hint(tag, labels)} Known: {', '.join(labels[:20])}. {way}".lstrip()
         what = "the tag does not occur in train, nor another of its type"
         problems.add(place(*at), what, f"{shown(tag)} at {amounts[tag]:,} words", remedy)
     return []

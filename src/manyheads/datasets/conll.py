@@ -39,6 +39,7 @@ class Conll(Dataset):
     :param scheme: How chunks are tagged, or plain for tags that are no chunks; without, it is found out from train.
         bilou and bmes (BMEWO too) become BIOES: L and E, U, W and S, M and I are the same.
     :param labels: The tags in order; without, those of train, sorted.
+    :param unseen: Tags of other splits that train cannot have: refuse them, or count them as wrong.
     :param encoding: The encoding of the files.
     :param reported: The split to report; without, validation if there is one, else test.
     :param limit: The most problems that are shown at once.
@@ -57,13 +58,14 @@ class Conll(Dataset):
         separator: Literal["", "space", "tab"] = "",
         scheme: Literal["", "iob1", "iob2", "bioes", "bilou", "bmes", "plain"] = "",
         labels: Sequence[str] = (),
+        unseen: Literal["refuse", "wrong"] = "refuse",
         encoding: str = "utf-8",
         reported: Literal["", "train", "validation", "test"] = "",
         limit: PositiveInt = 20,
     ) -> None:
         super().__init__(places)
         self.files = given_files("conll", places, train, validation, test)
-        self.columns = Columns(word_column, tag_column, separator)
+        self.columns, self.unseen = Columns(word_column, tag_column, separator), unseen == "wrong"
         self.scheme, self.labels, self.encoding, self.limit = scheme, list(labels), encoding, limit
         self.other = scheme if scheme in OTHER_SCHEMES else ""
         if self.other:
@@ -130,7 +132,7 @@ class Conll(Dataset):
             if train is None:
                 tags = train_tags(given.tags, where, place, problems, scheme=self.scheme, declared=self.labels)
             else:
-                tags = other_tags(given.tags, where, place, problems, train=train)
+                tags = other_tags(given.tags, where, place, problems, train=train, wrong=self.unseen)
         warnings = [
             *(tags.warnings if tags and given.tags else ()),
             *given.warnings,

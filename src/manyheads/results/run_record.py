@@ -46,6 +46,7 @@ ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {
         for head, own in {"classification": {"positive": ""}, "regression": {"center": 0.0, "spread": 1.0}}.items()
         for key, before in {**_OF_TEXTS, **own}.items()
     },
+    "tasks.*.dataset=conll.settings.unseen": (3, "refuse"),
     **{
         f"tasks.*.dataset=table.settings.{key}": (3, before)
         for key, before in {"join": " ", "unseen": "refuse", "separator": ""}.items()
