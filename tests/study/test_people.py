@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bad_input_case import toml
+from command import call
 
 from manyheads.core.problems import StudyError
 from manyheads.study.parser import read_study
@@ -247,6 +248,19 @@ def test_scores_on_train_are_refused_or_marked(files):
         assert "SCORES ARE ON THE TRAINING DATA" in told(read(folder, dataset, allow_train=True, **asked))
         assert "Write `report`" in told(read(folder, dataset, allow_train=True, **asked)) or asked
     assert read(folder, {}, hold_out={"validation": 0.5}).split == "validation"
+
+
+def test_scores_on_train_are_marked_where_the_answer_stands(files):
+    rows = [f"a {word} film {i},{label}" for i in range(8) for word, label in (("fine", "x"), ("dull", "y"))]
+    folder = files("text,label", *rows)
+    read(folder, {}, report="train", allow_train=True)
+    text = (folder / "study.toml").read_text() + '[arms.again]\n[encoder]\nname = "bag_of_words"\n'
+    (folder / "study.toml").write_text('question = "Does it help?"\nseeds = [1, 2]\n' + text)
+    code, out, err = call("run", folder / "study.toml", "--out", folder / "out", "--workers", "0")
+    assert code == 0, err
+    told = "SCORES ON THE TRAINING DATA (own), which show nothing of new examples. "
+    assert told in out and json.loads((folder / "out" / "results.json").read_text())["answer"].startswith(told)
+    assert told.strip() in (folder / "out" / "report.html").read_text("utf-8")
 
 
 # ---- refusals and their ways out -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from manyheads.core.atomic_files import write_whole
 from manyheads.core.problems import StudyError
-from manyheads.core.values import Measure
+from manyheads.core.values import TRAIN, Measure
 from manyheads.metrics.resampled import undefined
 from manyheads.results.intervals import Spread, holm, resample, spread
 from manyheads.results.reader import RESULTS
@@ -91,12 +91,14 @@ def compared(out: Path, study: StudyOutline, *, margin: float = MARGIN, resample
     scored = {task: _scored(out, task, found, resamples) for task in study.tasks}
     comparisons = _comparisons(study, scored, margin)
     lost = [run for run in found if run.status != FINISHED]
+    tasks = {task: _task_result(task, about, scored[task], found) for task, about in study.tasks.items()}
+    on_train = [task for task, about in tasks.items() if about.split == TRAIN]
     return StudyResults(
         version=study.version,
         study=study.study,
-        tasks={task: _task_result(task, about, scored[task], found) for task, about in study.tasks.items()},
+        tasks=tasks,
         arms={name: _arm_result(arm, [run for run in found if run.arm == name]) for name, arm in study.arms.items()},
-        answer=answer(study.study.question, comparisons),
+        answer=answer(study.study.question, comparisons, on_train),
         scores=[
             _score(of_task, name, metric)
             for of_task in scored.values()

@@ -74,12 +74,17 @@ def _remedy(comparison: Comparison, spread: Spread) -> str:
     return f"{spread.seeds} seeds are too few, about {comparison.seeds_needed} would do"
 
 
-def answer(question: str, comparisons: Sequence[Comparison]) -> str:
+def answer(question: str, comparisons: Sequence[Comparison], on_train: Sequence[str] = ()) -> str:
     """The answer to a study's question, from the verdicts on its headline metrics.
 
     It opens with yes or no only where the question asks whether something helps, so that no word is put into its mouth.
+
+    :param on_train: The tasks whose scores are on what was trained on. Then this is said first, and no yes or no.
     """
     claims = [comparison for comparison in comparisons if comparison.headline]
+    if on_train:
+        told = f"SCORES ON THE TRAINING DATA ({', '.join(on_train)}), which show nothing of new examples. "
+        return told + answer("", comparisons)
     if not claims:
         return "There is nothing to compare: no arm beside the baseline has a score."
     text = " ".join(claim.sentence for claim in claims) if len(claims) <= 3 else _summary(claims)
