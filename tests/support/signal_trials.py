@@ -123,6 +123,14 @@ PAUSING: dict[str, Callable[[int], None]] = {
 }
 
 
+def _begun(stage: str, out: Path, cache: Path) -> bool:
+    """Whether a stage has begun; folders come and go while it is looked for."""
+    try:
+        return STAGES[stage](out, cache)
+    except FileNotFoundError:
+        return False
+
+
 class Signalled:
     """A study whose commands are sent signals.
 
@@ -160,7 +168,7 @@ class Signalled:
             try:
                 # Python itself is still starting until it ignores SIGPIPE, and hears no signal of ours.
                 until(lambda: process.poll() is not None or _hears(process.pid))
-                while stage and process.poll() is None and not STAGES[stage](out, cache):
+                while stage and process.poll() is None and not _begun(stage, out, cache):
                     time.sleep(0.002)
                 time.sleep(wait)
                 if process.poll() is None:
