@@ -324,6 +324,16 @@ def test_classes_for_a_regression(files):
 
 
 @pytest.mark.parametrize(
+    ("labels", "settings"),
+    [(["1", "2", "1e19"], {}), (["1", "2", "-1e300"], {}), (["1", "2", "3"], {"center": 0.0, "spread": 1e-300})],
+)
+def test_labels_whose_squares_are_no_numbers_are_refused(files, labels, settings):
+    folder = files("text,label", *(f"text {row},{label}" for row, label in enumerate(labels)))
+    found = refused(folder, BOTH | {"target": "number"}, {"name": "regression", **settings})
+    assert "its square no number" in found and "Divide the labels" in found
+
+
+@pytest.mark.parametrize(
     ("written", "plain"),
     [("1,037", "1037"), ("1.234.567,5", "1234567.5"), ("12'000", "12000"), ("1 037,25", "1037.25"), ("3,5", "a point")],
 )

@@ -15,6 +15,9 @@ from manyheads.metrics.score_files import Scores, is_number, missing_problems, r
 LARGEST = 1e100
 """Squares of larger numbers, and sums of them, would be infinite."""
 
+SQUARED = 1e18
+"""Of larger numbers the square is infinite in single precision, in which losses are computed."""
+
 lengths = text_lengths
 cuts = text_cuts
 
@@ -52,7 +55,7 @@ def notes(labels: Sequence[str] | None, settings: Options) -> list[str]:
 
 def problems(table: Table, settings: Options, where: str) -> list[Problem]:
     """What in a split this head cannot work with."""
-    numbers = _numbers(table, where, settings["low"], settings["high"]) if table.labelled else ()
+    numbers = _numbers(table, where, settings) if table.labelled else ()
     return first(numbers, texts_problems(table, ("text", "text_pair"), where))
 
 
@@ -67,7 +70,8 @@ def range_problem(where: str, label: float, low: float | None, high: float | Non
     return Problem(where, f"the label is outside the declared range {low} to {high}", shown(label), remedy)
 
 
-def _numbers(table: Table, where: str, low: float | None, high: float | None) -> Iterator[Problem]:
+def _numbers(table: Table, where: str, settings: Options) -> Iterator[Problem]:
+    low, high, center, spread = (settings.get(name) for name in ("low", "high", "center", "spread"))
     if table.labels is not None:
         remedy = 'Set target = "number" in the dataset, or use the head classification.'
         yield Problem(where, "the labels are names of classes", shown(list(table.labels[:5])), remedy)
@@ -78,6 +82,10 @@ def _numbers(table: Table, where: str, low: float | None, high: float | None) ->
             yield Problem(record(table, where, row), "the label is not a finite number", shown(label), remedy)
         elif outside(label, low, high):
             yield range_problem(record(table, where, row), label, low, high)
+        elif max(abs(label), abs(label - (center or 0.0)) / (spread or 1.0)) > SQUARED:
+            what = f"the label, or (label - center) / spread, is beyond {SQUARED:.0e}, and its square no number"
+            remedy = "Divide the labels by a larger unit, or mend center and spread."
+            yield Problem(record(table, where, row), what, shown(label), remedy)
 
 
 def score(gold: Path, predictions: Path) -> Scores:

@@ -80,7 +80,7 @@ class Regression(PooledHead):
             self.origin, self.unit = low, high - low
 
     def problems(self, table: Table, where: str) -> list[Problem]:
-        return problems(table, {"low": self.low, "high": self.high}, where)
+        return problems(table, {"low": self.low, "high": self.high, "center": self.origin, "spread": self.unit}, where)
 
     def encode(self, examples: Sequence[Example], tokenizer: Tokenizer) -> list[Encoded]:
         wrong = [example for example in examples if outside(example.get("label"), self.low, self.high)]
