@@ -130,7 +130,8 @@ def test_what_comes_together_is_one_signal_and_a_second_ctrl_c_stops_at_once(mon
 @pytest.mark.parametrize("one", [signal.SIGTERM, signal.SIGHUP])
 def test_where_nothing_is_lost_a_signal_stops_at_once_and_only_once(monkeypatch, one):
     monkeypatch.setattr(signals, "TOGETHER", 1e9)
-    before, cleaned = signal.getsignal(one), []
+    outside, cleaned = signal.signal(one, signal.SIG_DFL), []  # `nohup` ignores SIGHUP
+    before = signal.getsignal(one)
     with pytest.raises(KeyboardInterrupt), StopSignals() as stop, stop.at_once():
         try:
             with StopSignals() as same, same.in_time():
@@ -141,6 +142,7 @@ def test_where_nothing_is_lost_a_signal_stops_at_once_and_only_once(monkeypatch,
             os.kill(os.getpid(), one)
             cleaned.append(same is stop)
     assert cleaned == [True] and signal.getsignal(one) is before
+    signal.signal(one, outside)
 
 
 def test_a_signal_that_is_ignored_stays_so():
