@@ -3,6 +3,7 @@
 Each way out that a refusal names is taken here, and the study is then sound.
 """
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from bad_input_case import toml
 from command import call
 
 from manyheads.core.problems import StudyError
+from manyheads.study.estimate import planned, planned_lines
 from manyheads.study.parser import read_study
 from manyheads.study.tasks import read_tasks
 
@@ -402,6 +404,7 @@ SAYS = {
     "comma-joined-labels": "as if a cell held several labels",
     "dev-only-label": 'unseen = "wrong"',
     "doccano-jsonl": "conll",
+    "fasttext": "a tab, the text",
     "float-int-labels": 'label_names = { "1.0" = "1" }',
     "hf-token-json": "words, tags",
     "id-of-thread": 'columns = { id = "" }',
@@ -439,3 +442,40 @@ def test_a_case_as_people_have_it(case, tmp_path):
         (own,) = tasks.values()
         assert case in READS or SAYS[case] in told(own), told(own)
         assert case in SAYS or READS[case](own)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the folder ../shared/cases/people is not here")
+def test_rows_without_a_number_are_left_out_of_their_task_alone():
+    tasks = read_tasks(read_study(CASES / "partial-number" / "study.toml"), None)
+    with (CASES / "partial-number" / "train.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    stars = [float(row["stars"]) for row in rows if row["stars"]]
+    assert tasks["stars"].train.rows["label"][:] == stars and len(tasks["mood"].train.rows) == len(rows)
+    assert tasks["stars"].train.dropped == {"no label": len(rows) - len(stars)}
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the folder ../shared/cases/people is not here")
+def test_columns_that_the_study_names_decide_what_a_task_is():
+    tasks = read_tasks(read_study(CASES / "squad-answerability" / "study.toml"), None)
+    assert {"question", "context", "answers"} <= set(tasks["qa"].train.rows.column_names)
+    rows = tasks["answerable"].train.rows
+    assert set(rows.column_names) == {"id", "text", "text_pair", "label"} and len(tasks["answerable"].train.labels) == 2
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the folder ../shared/cases/people is not here")
+def test_a_plan_of_less_than_an_epoch_does_not_tell_of_repetitions():
+    lines = "\n".join(planned_lines(planned(CASES / "round-robin-note" / "study.toml", None, None)))
+    assert "small 0.20" in lines and "is seen" not in lines
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CASES.is_dir(), reason="the folder ../shared/cases/people is not here")
+def test_an_answer_is_of_its_own_tasks_text(tmp_path):
+    folder = Path(shutil.copytree(CASES / "predict-text-and-pair", tmp_path / "case"))
+    assert call("run", folder / "study.toml", "--out", tmp_path / "out", "--workers", "0")[0] == 0
+    model = tmp_path / "out" / "joint" / "1" / "model"
+    answers = [call("predict", model, "--task", "mood", folder / name) for name in ("alone.jsonl", "ask.jsonl")]
+    both = call("predict", model, "--task", "mood", "--task", "fit", folder / "ask.jsonl")
+    assert answers[0] == answers[1] and answers[0][0] == both[0] == 0
+    (alone,), (together,) = ([json.loads(line) for line in out.splitlines()] for _, out, _ in (answers[0], both))
+    assert together["mood"] == {key: value for key, value in alone.items() if key != "id"}

@@ -36,6 +36,7 @@ from manyheads.datasets._json import read_rows
 PACKED_ROWS = 1_000
 """Of a Parquet file, unpacked at a time."""
 FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json", ".parquet": "parquet"}
+FASTTEXT = re.compile(r"^__label__\S+ ", re.MULTILINE)
 SEPARATORS = {";": "a semicolon", "\t": "a tab", ",": "a comma", "|": "a bar"}
 
 
@@ -247,6 +248,9 @@ def _in_blocks(data: datasets.Dataset, name: str) -> Iterator[Any]:
 
 def _table(text: str, where: str, how: Reading, problems: Problems) -> Records:
     """CSV as RFC 4180 has it; TSV without any quoting, as GLUE's files are. Read twice: no row is kept whole."""
+    if (mixed := FASTTEXT.search(text)) and how.format in ("csv", "tsv"):
+        remedy = 'Write each as LABEL, a tab, the text, and set format = "tsv" and header = ["label", "text"].'
+        raise StudyError([Problem(where, "lines are of fastText's form, a label and its text", mixed[0], remedy)])
     read, last = _tsv if how.format == "tsv" else partial(_csv, how.separator), 0
     for number, (_, cells) in enumerate(read(text, where, problems)):
         if cells not in ([], [""]):

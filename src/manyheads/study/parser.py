@@ -75,8 +75,8 @@ def _toml(path: Path) -> tuple[str, Table]:
         raise StudyError([problem]) from error
     except (ValueError, RecursionError) as error:  # the mistakes of TOML, and numbers of more than 4300 digits
         remedy = "See https://toml.io."
-        if path := WINDOWS_PATH.search(text):
-            remedy = f"A path of Windows stands in single quotes, '{path[1]}', or is written with /."
+        if found := WINDOWS_PATH.search(text):
+            remedy = f"A path of Windows stands in single quotes, '{found[1]}', or is written with /."
         raise StudyError([Problem(where, f"not valid TOML: {error}", "", remedy)]) from error
     if too_deep(raw):
         raise StudyError([Problem(where, "tables or lists stand in one another too often", "", "Flatten them.")])
