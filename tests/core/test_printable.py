@@ -73,7 +73,7 @@ def test_a_traceback_names_files_as_packages_do(monkeypatch):
     monkeypatch.setenv("HOME", "/srv/people/ann-secret")
     text = (
         'File "/srv/people/ann-secret/p/.venv/lib/python3.11/site-packages/torch/nn/modules/module.py", line 3, in f\n'
-        'File "/opt/work/src/manyheads/training/run.py", line 1, in g\n'
+        'File "/usr/lib/app/src/manyheads/training/run.py", line 1, in g\n'
         'File "/tmp/pytest-of-ann-secret/x/method.py", line 2\n'
         "OSError: /home/ann-secret/data"
     )

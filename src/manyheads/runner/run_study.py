@@ -86,94 +86,79 @@ def conduct(
     :raises KeyboardInterrupt: After a signal to stop.
     """
     with StopSignals() as stop, stop.at_once():
-        limits = {"hung_after": hung_after, "stop_within": stop_within}
-        return _conduct(path, out, data, code, workers, fresh, progress, retry_failed, limits, verify, stop)
-
-
-def _conduct(
-    path: Path,
-    out: Path | None,
-    data: Path | None,
-    code: Path | None,
-    workers: int,
-    fresh: bool,
-    progress: Progress,
-    retry_failed: bool,
-    limits: Mapping[str, float],
-    verify: bool,
-    stop: StopSignals,
-) -> tuple[StudyResults, Path]:
-    study = read_study(path, code)
-    out, paths = _folder(out or Path("runs") / study.name, fresh), [run.path for run in runs(study)]
-    refuse_obstacles(out, paths)
-    study = as_before(study, out, code, progress.say)
-    progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
-    tasks = read_tasks(study, data, code)
-    check_steps(study, examples(tasks), code)
-    _warn(tasks, progress)
-    inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
-    outline = study_outline(study, tasks)
-
-    def explained() -> bool:
-        return holds_a_run_of(inputs, out, outline)
-
-    try:
-        check_owner(out, study.name, explained)
-    except StudyError as error:
-        raise StudyError([*error.problems, *_told_apart(inputs, out, outline)]) from None
-    status = study_status(inputs, out, outline)
-    for run in status.finished:
-        clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
-    waiting = status.to_do(retry_failed)
-    to_do = [one.run for one in waiting]
-    needed = _check_models(inputs, to_do, workers, progress.say)
-    _open_folder(out, study, explained, needed)
-    progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
-    records = read_records(out, outline)
-    for line in [*status.damaged, *damaged_lines(out, records, study.keep_models, contents=verify)]:
-        progress.say(line)
-    if status.untold:
-        which = f"{status.untold[0]} and {len(status.untold) - 1} more" if status.untold[1:] else status.untold[0]
-        progress.say(f"{which}: not recorded which weights the encoder started from, so they are not compared")
-    if left := left_over(out, paths):
-        progress.say(f"kept, though no longer in the study: {', '.join(left)}")
-    if waiting:
-        inputs.prepare(to_do, progress.prepare)
-        progress.say(inputs.tokens.told())
-    progress.expect(sum(inputs.steps(run) for run in to_do))
-    queue = RunQueue(waiting, out, progress.say)
-    if workers and waiting:
-        done = in_processes(queue, inputs, out, progress.report, workers=workers, **limits)
-    else:
-        done = _in_this_process(queue, inputs, out, progress, stop)
-    try:
-        with stop.in_time(), closing(done):
-            for record in done:
-                for note in record.notes:
-                    progress.say(f"{record.arm}/{record.seed}: {note}")
-                if isinstance(record, FailedRecord):
-                    progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
-                elif not study.analyses:  # which may read any model
-                    leave_out(out, read_records(out, outline), study.keep_models)
-        stop.obey()
-    except KeyboardInterrupt:
-        _say_what_is_saved(queue, out, progress)
-        raise
-    with locked(out / LOCK, wait=True):
+        study = read_study(path, code)
+        out, paths = _folder(out or Path("runs") / study.name, fresh), [run.path for run in runs(study)]
         refuse_obstacles(out, paths)
-        study_status(inputs, out, outline)  # runs of other commands are of this study too
-        keep_text(out, study.name, study.text)
-        progress.say("comparing")
-        results = compare(out, outline)
-        if study.analyses:
-            known = RunsOnDisk(out, study, tasks, results, read_records(out, outline), code)
-            found = analyse(study.analyses, known, code, progress.say)
-            results = results.model_copy(update={"analyses": found})
-            write_results(out, results)
-        present(results, out)
-        if without := leave_out(out, read_records(out, outline), study.keep_models):
-            progress.say(left_out_line(without, study.keep_models))
-    return results, out
+        study = as_before(study, out, code, progress.say)
+        progress.say(f"{study.path}: reading {len(study.tasks)} tasks")
+        tasks = read_tasks(study, data, code)
+        check_steps(study, examples(tasks), code)
+        _warn(tasks, progress)
+        inputs = StudyInputs(study, tasks, data, code, cache=default_folder(), say=progress.say)
+        outline = study_outline(study, tasks)
+
+        def explained() -> bool:
+            return holds_a_run_of(inputs, out, outline)
+
+        try:
+            check_owner(out, study.name, explained)
+        except StudyError as error:
+            raise StudyError([*error.problems, *_told_apart(inputs, out, outline)]) from None
+        status = study_status(inputs, out, outline)
+        for run in status.finished:
+            clear(out / run.path)  # a run that was killed between its record and its end has left its checkpoints
+        waiting = status.to_do(retry_failed)
+        to_do = [one.run for one in waiting]
+        needed = _check_models(inputs, to_do, workers, progress.say)
+        _open_folder(out, study, explained, needed)
+        progress.say(f"{len(runs(study))} runs in {out}: {status.counts(retry_failed)}")
+        records = read_records(out, outline)
+        for line in [*status.damaged, *damaged_lines(out, records, study.keep_models, contents=verify)]:
+            progress.say(line)
+        if status.untold:
+            which = f"{status.untold[0]} and {len(status.untold) - 1} more" if status.untold[1:] else status.untold[0]
+            progress.say(f"{which}: not recorded which weights the encoder started from, so they are not compared")
+        if left := left_over(out, paths):
+            progress.say(f"kept, though no longer in the study: {', '.join(left)}")
+        if waiting:
+            inputs.prepare(to_do, progress.prepare)
+            progress.say(inputs.tokens.told())
+        progress.expect(sum(inputs.steps(run) for run in to_do))
+        queue = RunQueue(waiting, out, progress.say)
+        if workers and waiting:
+            done = in_processes(
+                queue, inputs, out, progress.report, workers=workers, hung_after=hung_after, stop_within=stop_within
+            )
+        else:
+            done = _in_this_process(queue, inputs, out, progress, stop)
+        try:
+            with stop.in_time(), closing(done):
+                for record in done:
+                    for note in record.notes:
+                        progress.say(f"{record.arm}/{record.seed}: {note}")
+                    if isinstance(record, FailedRecord):
+                        progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
+                    elif not study.analyses:  # which may read any model
+                        leave_out(out, read_records(out, outline), study.keep_models)
+            stop.obey()
+        except KeyboardInterrupt:
+            _say_what_is_saved(queue, out, progress)
+            raise
+        with locked(out / LOCK, wait=True):
+            refuse_obstacles(out, paths)
+            study_status(inputs, out, outline)  # runs of other commands are of this study too
+            keep_text(out, study.name, study.text)
+            progress.say("comparing")
+            results = compare(out, outline)
+            if study.analyses:
+                known = RunsOnDisk(out, study, tasks, results, read_records(out, outline), code)
+                found = analyse(study.analyses, known, code, progress.say)
+                results = results.model_copy(update={"analyses": found})
+                write_results(out, results)
+            present(results, out)
+            if without := leave_out(out, read_records(out, outline), study.keep_models):
+                progress.say(left_out_line(without, study.keep_models))
+        return results, out
 
 
 def _told_apart(inputs: StudyInputs, out: Path, outline: StudyOutline) -> list[Problem]:
