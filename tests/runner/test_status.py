@@ -13,8 +13,8 @@ from manyheads.study.methods import Encoders
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
 from manyheads.study.tasks import read_tasks
+from manyheads.training.identity import identity_now
 from manyheads.training.inputs import StudyInputs
-from manyheads.training.run import identity_now
 
 
 class Folder:

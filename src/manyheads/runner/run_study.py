@@ -46,10 +46,11 @@ from manyheads.study.spec import Study
 from manyheads.study.steps import Run, runs
 from manyheads.study.tasks import TaskData, examples, read_tasks
 from manyheads.training import checkpoint
+from manyheads.training.identity import specification
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.model import build_model
 from manyheads.training.resume import clear, saved_step
-from manyheads.training.run import LOCK, run_once, specification
+from manyheads.training.run import LOCK, run_once
 from manyheads.training.signals import StopSignals
 
 TOLD_APART = 5
@@ -138,7 +139,7 @@ def conduct(
                         progress.say(f"{record.arm}/{record.seed}: {note}")
                     if isinstance(record, FailedRecord):
                         progress.say(f"{record.arm}/{record.seed}: failed: {record.reason}")
-                    elif not study.analyses:  # which may read any model
+                    elif study.keep_models != "all" and not study.analyses:  # which may read any model
                         leave_out(out, read_records(out, outline), study.keep_models)
             stop.obey()
         except KeyboardInterrupt:

@@ -22,10 +22,9 @@ from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.spec import Choice, Study
 from manyheads.study.steps import Run, runs
-from manyheads.training.identity import other_run, weights_untold
+from manyheads.training.identity import other_run, run_settings, weights_untold
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.resume import identity_of
-from manyheads.training.run import run_settings
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from manyheads.results.run_record import METRICS, RECORD, FormatError
 from manyheads.results.schema import SealedFile, StudyOutline
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs
-from manyheads.training.identity import same_settings
+from manyheads.training.identity import run_settings, same_settings
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.resume import identity_of
-from manyheads.training.run import LOCK, run_settings
+from manyheads.training.run import LOCK
 
 MARK, STUDY = ".manyheads", "study.toml"
 FILES = (MARK, STUDY, "results.json", "report.html", LOCK)

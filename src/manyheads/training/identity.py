@@ -1,18 +1,91 @@
-"""Whether a run in a folder is the run that the study has now: field by field."""
+"""What a run is, and whether the run in a folder is the one that the study has now: field by field."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from manyheads.core.problems import Problem, StudyError, shown
+from manyheads.core.version import __version__
 from manyheads.results.run_record import FORMAT, FinishedRecord, Identity, RunRecord, RunSettings, comparable
+from manyheads.study.methods import resolved_method
+from manyheads.study.spec import Choice
+from manyheads.study.steps import Run, batch_sizes
+from manyheads.study.tasks import TaskData
+from manyheads.training.device import fingerprint, precision
+from manyheads.training.inputs import StudyInputs
+from manyheads.training.model import Specification
 
 _BOTH = "Use --fresh, or another --out, to keep both; or remove this folder to train the run anew."
 
 
 class OtherRunError(StudyError):
     """What a folder holds is of another version of the study. It is no failure of the run."""
+
+
+def identity_now(run: Run, inputs: StudyInputs) -> Identity:
+    """What a run is, as the study, its data and this machine have it now."""
+    return Identity(
+        version=__version__,
+        settings=run_settings(run, inputs),
+        fingerprint=fingerprint(precision(run.arm.training.precision)),
+        data={task: inputs.tasks[task].hash for task in run.tasks},
+    )
+
+
+def specification(run: Run, tasks: Mapping[str, TaskData]) -> Specification:
+    """The model of a run as plain values."""
+    sharing = Choice("hard") if run.arm.alone else run.arm.sharing
+    return {
+        "version": __version__,
+        "encoder": _plain(run.arm.encoder),
+        "sharing": _plain(sharing),
+        "tasks": {
+            task: {
+                "head": _plain(tasks[task].task.head),
+                "labels": None if tasks[task].train.labels is None else list(tasks[task].train.labels or ()),
+                "columns": list(tasks[task].train.rows.column_names),
+            }
+            for task in run.tasks
+        },
+    }
+
+
+def run_settings(run: Run, inputs: StudyInputs) -> RunSettings:
+    """Everything that makes a run what it is, as JSON has it."""
+    arm, sizes = run.arm, batch_sizes(run.arm, inputs.study)
+
+    def resolved(family: str, choice: Choice) -> dict[str, object]:
+        return resolved_method(family, choice, inputs.code)
+
+    tasks = {
+        name: {
+            "dataset": resolved("datasets", given.task.dataset),
+            "head": resolved("heads", given.task.head),
+            "examples": given.task.examples,
+            "batch_size": sizes[name],
+            "report": given.split,
+        }
+        for name, given in inputs.tasks.items()
+        if name in run.tasks
+    }
+    methods = () if arm.alone else ("sampling", "weighting", "sharing")
+    budget = {"match": "steps", "steps": len(inputs.layout(run).steps)} if arm.match else dict([arm.budget.given])
+    settings = {
+        "seed": run.seed,
+        "models": "one per task" if arm.alone else "joint",
+        "encoder": inputs.encoders.described(arm.encoder),
+        "training": arm.training.model_dump(mode="json", exclude={"checkpoint"}),
+        "budget": budget,
+        "tasks": tasks,
+        **{family: resolved(family, getattr(arm, family)) for family in methods},
+    }
+    return RunSettings.model_validate_json(json.dumps(settings))
+
+
+def _plain(choice: Choice) -> Specification:
+    return {"name": choice.name, "settings": dict(choice.settings)}
 
 
 def other_run(

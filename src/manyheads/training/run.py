@@ -1,6 +1,5 @@
 """One run from top to bottom: settings, data, model, training, scores, record. A study is many of them."""
 
-import json
 import shutil
 import time
 import traceback
@@ -19,7 +18,6 @@ from manyheads.core.lock import locked
 from manyheads.core.printable import printable, private, private_traceback
 from manyheads.core.problems import Problem
 from manyheads.core.values import Answer
-from manyheads.core.version import __version__
 from manyheads.data.batches import TrainingData, vocabulary
 from manyheads.results.run_record import (
     METRICS,
@@ -29,29 +27,25 @@ from manyheads.results.run_record import (
     Identity,
     RunCost,
     RunRecord,
-    RunSettings,
     StepRecord,
     TaskMetrics,
     read_record,
     record_hash,
     write_record,
 )
-from manyheads.study.methods import resolved_method
 from manyheads.study.spec import Choice, TrainingSettings
 from manyheads.study.steps import Layout, Run, batch_sizes
 from manyheads.study.tasks import Gold, TaskData
 from manyheads.training.device import (
-    fingerprint,
     forget_peak_memory,
     keep_freed_memory,
     peak_flops,
     peak_memory,
-    precision,
 )
-from manyheads.training.identity import OtherRunError, other_run
+from manyheads.training.identity import OtherRunError, identity_now, other_run, specification
 from manyheads.training.inputs import StudyInputs
 from manyheads.training.loop import NotFiniteError, train
-from manyheads.training.model import MultiTaskModel, Specification, build_model
+from manyheads.training.model import MultiTaskModel, build_model
 from manyheads.training.model_files import FOLDER, digest, seal_model
 from manyheads.training.optimizer import optimizer_for
 from manyheads.training.prediction import predict, scores
@@ -119,16 +113,6 @@ def _done_by_another(run: Run, inputs: StudyInputs, folder: Path) -> RunRecord:
     if problems := other_run(folder, record, now.settings, now.data):
         raise OtherRunError(problems)
     return record
-
-
-def identity_now(run: Run, inputs: StudyInputs) -> Identity:
-    """What a run is, as the study, its data and this machine have it now."""
-    return Identity(
-        version=__version__,
-        settings=run_settings(run, inputs),
-        fingerprint=fingerprint(precision(run.arm.training.precision)),
-        data={task: inputs.tasks[task].hash for task in run.tasks},
-    )
 
 
 def _header(run: Run, identity: Identity) -> dict[str, Any]:
@@ -347,60 +331,3 @@ def _about_data(
         "warnings": [*given.summary.warnings, *map(str, found)],
     }
     return given.summary.model_copy(update=added)
-
-
-# ---- What a run is ---------------------------------------------------------------------------------------------------
-
-
-def specification(run: Run, tasks: Mapping[str, TaskData]) -> Specification:
-    """The model of a run as plain values."""
-    sharing = Choice("hard") if run.arm.alone else run.arm.sharing
-    return {
-        "version": __version__,
-        "encoder": _plain(run.arm.encoder),
-        "sharing": _plain(sharing),
-        "tasks": {
-            task: {
-                "head": _plain(tasks[task].task.head),
-                "labels": None if tasks[task].train.labels is None else list(tasks[task].train.labels or ()),
-                "columns": list(tasks[task].train.rows.column_names),
-            }
-            for task in run.tasks
-        },
-    }
-
-
-def run_settings(run: Run, inputs: StudyInputs) -> RunSettings:
-    """Everything that makes a run what it is, as JSON has it."""
-    arm, sizes = run.arm, batch_sizes(run.arm, inputs.study)
-
-    def resolved(family: str, choice: Choice) -> dict[str, object]:
-        return resolved_method(family, choice, inputs.code)
-
-    tasks = {
-        name: {
-            "dataset": resolved("datasets", given.task.dataset),
-            "head": resolved("heads", given.task.head),
-            "examples": given.task.examples,
-            "batch_size": sizes[name],
-            "report": given.split,
-        }
-        for name, given in inputs.tasks.items()
-        if name in run.tasks
-    }
-    methods = () if arm.alone else ("sampling", "weighting", "sharing")
-    budget = {"match": "steps", "steps": len(inputs.layout(run).steps)} if arm.match else dict([arm.budget.given])
-    settings = {
-        "seed": run.seed,
-        "models": "one per task" if arm.alone else "joint",
-        "encoder": inputs.encoders.described(arm.encoder),
-        "training": arm.training.model_dump(mode="json", exclude={"checkpoint"}),
-        "budget": budget,
-        "tasks": tasks,
-        **{family: resolved(family, getattr(arm, family)) for family in methods},
-    }
-    return RunSettings.model_validate_json(json.dumps(settings))
-
-
-def _plain(choice: Choice) -> Specification:
-    return {"name": choice.name, "settings": dict(choice.settings)}
