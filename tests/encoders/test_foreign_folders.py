@@ -17,6 +17,7 @@ from transformers import AutoModel, BertConfig, BertForMaskedLM, RobertaConfig, 
 
 from conftest import STUDY
 from manyheads import registry
+from manyheads.core import tokenizer_files
 from manyheads.core.encoder_weights import disagreements, expected_shapes, shapes_of, weight_files
 from manyheads.core.problems import StudyError
 from manyheads.core.tensors import Tokens
@@ -35,7 +36,7 @@ def info(folder: Path, **settings):
 def refused(folder: Path, **settings) -> str:
     """What `check` says, which is what building says."""
     _pretrained_checks._counter.cache_clear()
-    _pretrained_checks.try_tokenizer.cache_clear()
+    tokenizer_files.try_tokenizer.cache_clear()
     with pytest.raises(StudyError) as error:
         info(folder, **settings)
     with pytest.raises(StudyError) as built:

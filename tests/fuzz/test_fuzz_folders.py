@@ -15,6 +15,7 @@ from tiny_encoders import make_family
 
 from fuzz.test_fuzz import INPUTS, SEED, Hang, alarm, peak
 from manyheads import registry
+from manyheads.core import tokenizer_files
 from manyheads.core.problems import StudyError
 from manyheads.core.values import Places
 from manyheads.encoders import _pretrained_checks
@@ -53,7 +54,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 def tried(kind: str, folder: Path) -> None:
     """What `check` and `run`, or `predict`, do with a folder first."""
     _pretrained_checks._counter.cache_clear()
-    _pretrained_checks.try_tokenizer.cache_clear()
+    tokenizer_files.try_tokenizer.cache_clear()
     if kind == "model":
         model = open_model(folder)
         replies(model, list(model.tasks), [QUESTION] * 2)

@@ -8,16 +8,15 @@ from pydantic import ValidationError
 from run_example import FINGERPRINT, header, run_settings
 
 from manyheads.core.problems import StudyError
-from manyheads.results import run_record
+from manyheads.results import formats
+from manyheads.results.formats import FormatError, in_this_format
 from manyheads.results.records import cost, read_records
 from manyheads.results.run_record import (
     FailedRecord,
     FinishedRecord,
-    FormatError,
     Method,
     StepRecord,
     comparable,
-    in_this_format,
     read_record,
     record_hash,
     write_record,
@@ -130,9 +129,9 @@ def test_a_step_of_format_1_is_read_and_written_in_this_one():
 
 
 def test_a_setting_that_came_later_has_the_value_as_before(monkeypatch):
-    monkeypatch.setattr(run_record, "FORMAT", 9)
+    monkeypatch.setattr(formats, "FORMAT", 9)
     added = {"training.average": 0.0, "tasks.*.head=span.settings.most": 30, "tasks.*.head=tagging.settings.other": 1}
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", {key: (9, value) for key, value in added.items()})
+    monkeypatch.setattr(formats, "ADDED_SETTINGS", {key: (9, value) for key, value in added.items()})
     settings = run_settings("food", "asked")
     found = comparable(settings, 3)
     assert found["training"] == {"learning_rate": 0.001, "optimizer": {"name": "adamw"}, "average": 0.0}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from manyheads.core.problems import StudyError
-from manyheads.results import run_record
+from manyheads.results import formats
 from manyheads.runner.run_study import study_outline
 from manyheads.runner.status import study_status
 from manyheads.study.methods import Encoders
@@ -85,21 +85,21 @@ def test_what_is_not_as_it_was_is_refused_by_its_name(folder, write):
 
 @pytest.mark.parametrize("write", ["finished", "stopped"])
 def test_a_later_format_is_refused_by_its_name(folder, write):
-    getattr(folder, write)(format=run_record.FORMAT + 1)
-    now = run_record.FORMAT
+    getattr(folder, write)(format=formats.FORMAT + 1)
+    now = formats.FORMAT
     assert f"was written in format {now + 1}; this version reads 1 to {now}. Use the version" in folder.refused()
 
 
 @pytest.mark.parametrize("write", ["finished", "stopped"])
 def test_a_setting_that_earlier_versions_did_not_have_is_as_before_or_refused(folder, monkeypatch, write):
     """As if `clip` had come with a later format; format 1 then clipped as this study does, or did not clip."""
-    monkeypatch.setattr(run_record, "FORMAT", 9)
+    monkeypatch.setattr(formats, "FORMAT", 9)
     now = folder.before["settings"]["training"].pop("clip")
     getattr(folder, write)()
     assert "was trained with training.clip = None. Found 1.0 in the study" in folder.refused()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (9, now)})
+    monkeypatch.setattr(formats, "ADDED_SETTINGS", formats.ADDED_SETTINGS | {"training.clip": (9, now)})
     folder.status()
-    monkeypatch.setattr(run_record, "ADDED_SETTINGS", run_record.ADDED_SETTINGS | {"training.clip": (9, 0.0)})
+    monkeypatch.setattr(formats, "ADDED_SETTINGS", formats.ADDED_SETTINGS | {"training.clip": (9, 0.0)})
     assert "was trained with training.clip = 0.0. Found 1.0 in the study" in folder.refused()
 
 

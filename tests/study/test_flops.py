@@ -8,6 +8,7 @@ import torch
 from transformers import AutoConfig, BertConfig, BertModel, ElectraConfig, ElectraModel, RobertaConfig, RobertaModel
 
 from manyheads import registry
+from manyheads.core import tokenizer_files
 from manyheads.core.problems import StudyError
 from manyheads.core.values import Places, Table
 from manyheads.encoders import _pretrained_checks
@@ -119,7 +120,7 @@ def test_a_head_asks_its_companion(name, monkeypatch):
 
 
 def test_texts_must_lie_between_special_tokens():
-    places = _pretrained_checks.text_places
+    places = tokenizer_files.text_places
     assert places([1, 0, 1, 0, 1], "x") == (slice(1, 2), slice(3, 4))
     assert places([1, 0, 0, 1, 1, 0, 1], "x") == (slice(1, 3), slice(5, 6))  # "a" cut in two, and two special tokens
     assert places([0, 1, 0], "x") == (slice(0, 1), slice(2, 3))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from manyheads.results.run_record import FORMAT
+from manyheads.results.formats import FORMAT
 from manyheads.training import checkpoint
 from manyheads.training.checkpoint import Checkpoint, CheckpointError
 

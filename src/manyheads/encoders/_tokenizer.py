@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from transformers import AutoTokenizer
 
+from manyheads.core.tokenizer_files import text_places, tokenizing
 from manyheads.core.values import Input, Pieces
-from manyheads.encoders._pretrained_checks import text_places, tokenizing
 
 
 class PretrainedTokenizer:

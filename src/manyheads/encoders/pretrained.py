@@ -21,6 +21,7 @@ from manyheads.core.plain import plain
 from manyheads.core.problems import Problem, StudyError, counted
 from manyheads.core.settings import BelowOne, NotNegativeInt
 from manyheads.core.tensors import States, Tokens
+from manyheads.core.tokenizer_files import TOKENIZERS, check_tokenizer, tokenizing, try_tokenizer
 from manyheads.core.values import Places
 from manyheads.encoders import Encoder
 from manyheads.encoders._dropout import replace_dropout
@@ -30,8 +31,6 @@ from manyheads.encoders._padded import Padded
 from manyheads.encoders._pretrained_checks import (
     ARCHITECTURES,
     PACKED,
-    TOKENIZERS,
-    check_tokenizer,
     check_type,
     configuration,
     first_position,
@@ -42,8 +41,6 @@ from manyheads.encoders._pretrained_checks import (
     not_an_encoder,
     resolve,
     setting_problems,
-    tokenizing,
-    try_tokenizer,
     vocabulary_problem,
     weight_problems,
     whole,

@@ -8,7 +8,7 @@ from typing import Any
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.sealed import seal_broken
 from manyheads.core.strict_json import read_json
-from manyheads.results.run_record import COST_IN_FORMAT_1, DATA_IN_FORMAT_1, renamed
+from manyheads.results.formats import COST_IN_FORMAT_1, DATA_IN_FORMAT_1, renamed
 from manyheads.results.schema import FORMAT, StudyResults, validated
 
 RESULTS = "results.json"

@@ -13,17 +13,8 @@ import numpy as np
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.sealed import seal_broken
 from manyheads.core.strict_json import too_deep
-from manyheads.results.run_record import (
-    RECORD,
-    FailedRecord,
-    FileDigest,
-    FinishedRecord,
-    FormatError,
-    RunCost,
-    RunRecord,
-    in_this_format,
-    model_of,
-)
+from manyheads.results.formats import FormatError, in_this_format
+from manyheads.results.run_record import RECORD, FailedRecord, FileDigest, FinishedRecord, RunCost, RunRecord, model_of
 from manyheads.results.schema import Cost as ArmCost
 from manyheads.results.schema import Status, StudyOutline, validated
 

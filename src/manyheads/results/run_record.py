@@ -1,13 +1,13 @@
 """What a run writes about itself: record.json, the lines of metrics.jsonl, and what it is, kept with each checkpoint.
 
-Writers and readers use these models, and `docs/outputs.md` describes them. `FORMAT` rises when a key is renamed, when a
-setting is added, or when a default that changes results becomes another one. Files of older formats are read.
+Writers and readers use these models, and `docs/outputs.md` describes them. Files of older formats are read: see
+`formats.py`.
 """
 
 import errno
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,45 +24,14 @@ from pydantic import (
 
 from manyheads.core.atomic_files import halted, write_whole
 from manyheads.core.printable import private
-from manyheads.core.problems import shown
 from manyheads.core.sealed import SEAL, sealed_text
 from manyheads.metrics.resampled import KINDS
+from manyheads.results.formats import COST_IN_FORMAT_1, FORMAT, in_this_format, renamed, with_added
 from manyheads.results.schema import Count, Name, Number, Part, SealedFile, Sha256
 
-FORMAT = 3
 RECORD, METRICS = "record.json", "metrics.jsonl"
 
-COST_IN_FORMAT_1 = {
-    "operations": "flops",
-    "operations_per_second": "flops_per_second",
-    "ceiling": "peak_flops_per_second",
-}
-DATA_IN_FORMAT_1 = {"clipped": "truncated", "ceiling": "answerable"}
-_OF_TEXTS: dict[str, JsonValue] = {"overflow": "truncate", "stride": None, "window_pooling": "mean"}
-ADDED_SETTINGS: dict[str, tuple[int, JsonValue]] = {
-    "encoder=pretrained.settings.allow_missing": (3, []),
-    **{
-        f"tasks.*.head={head}.settings.{key}": (3, before)
-        for head, own in {"classification": {"positive": ""}, "regression": {"center": 0.0, "spread": 1.0}}.items()
-        for key, before in {**_OF_TEXTS, **own}.items()
-    },
-    "tasks.*.dataset=conll.settings.unseen": (3, "refuse"),
-    **{
-        f"tasks.*.dataset=table.settings.{key}": (3, before)
-        for key, before in {"join": " ", "unseen": "refuse", "separator": ""}.items()
-    },
-}
-"""Each setting that format 1 did not have: the format that brought it, and the value that says what runs did before.
-
-A part of the key is a key of `RunSettings`, `*` for every task, or `head=span` for a head of that name:
-`{"training.average": (3, 0.0), "tasks.*.head=span.settings.max_answer": (4, 30)}`.
-"""
-
 Kind = Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")]
-
-
-class FormatError(ValueError):
-    """A file was written in a format that this version does not know."""
 
 
 class _Given(Part):
@@ -346,68 +315,9 @@ class StepRecord:
 _STEP = TypeAdapter(StepRecord)
 
 
-# ---- Older formats ---------------------------------------------------------------------------------------------------
-
-
-def known_format(content: Mapping[str, JsonValue]) -> int:
-    """The format that a file says it has; 1 if it says nothing.
-
-    :raises FormatError: If it is none that this version reads.
-    """
-    written = content.get("format", 1)
-    if isinstance(written, int) and not isinstance(written, bool) and 1 <= written <= FORMAT:
-        return written
-    raise FormatError(f"was written in format {shown(written)}; this version reads 1 to {FORMAT}")
-
-
-def in_this_format(content: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """A record in the words of this format; `format` stays what it was.
-
-    :raises FormatError: If a later version wrote it.
-    """
-    record = {**content, "format": known_format(content)}
-    if record["format"] == 1:
-        record["cost"] = renamed(record.get("cost"), COST_IN_FORMAT_1)
-        data = record.get("data")
-        record["data"] = {task: _data(about) for task, about in data.items()} if isinstance(data, dict) else data
-    return record
-
-
-def _data(about: JsonValue) -> JsonValue:
-    """What format 1 says about a task's data."""
-    about = renamed(about, DATA_IN_FORMAT_1)
-    if isinstance(about, dict) and isinstance(encoding := about.get("encoding"), dict):
-        about["encoding"] = {split: renamed(counts, DATA_IN_FORMAT_1) for split, counts in encoding.items()}
-    return about
-
-
-def renamed(value: JsonValue, names: Mapping[str, str]) -> JsonValue:
-    """An object with other keys; anything else as it is."""
-    return {names.get(key, key): part for key, part in value.items()} if isinstance(value, dict) else value
-
-
 def comparable(settings: RunSettings, written: int) -> dict[str, JsonValue]:
-    """Settings that were written in some format, with the value "as before" for each setting that came later.
+    """Settings that were written in some format, as this one would have written them.
 
     Those of a record have ~ in place of the user's folder, and so have these.
     """
-    plain = private(settings.model_dump())
-    for path, (brought, before) in ADDED_SETTINGS.items():
-        if written < brought:
-            *above, last = path.split(".")
-            places: list[JsonValue] = [plain]
-            for part in above:
-                places = [inner for place in places for inner in _inside(place, part)]
-            for place in places:
-                if isinstance(place, dict):
-                    place.setdefault(last, before)
-    return plain
-
-
-def _inside(value: JsonValue, part: str) -> Iterable[JsonValue]:
-    """What stands below a part of a key of `ADDED_SETTINGS`."""
-    if not isinstance(value, dict):
-        return []
-    key, _, method = part.partition("=")
-    found = value.values() if key == "*" else [value.get(key)]
-    return [one for one in found if isinstance(one, dict) and method in ("", one.get("name"))]
+    return with_added(private(settings.model_dump()), written)

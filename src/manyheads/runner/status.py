@@ -7,17 +7,9 @@ from typing import Any
 
 from manyheads import registry
 from manyheads.core.problems import Problem, StudyError
+from manyheads.results.formats import FORMAT, FormatError
 from manyheads.results.records import FAILED, FINISHED, LATER, read_records
-from manyheads.results.run_record import (
-    FORMAT,
-    RECORD,
-    FailedRecord,
-    FinishedRecord,
-    FormatError,
-    comparable,
-    read_record,
-    record_hash,
-)
+from manyheads.results.run_record import RECORD, FailedRecord, FinishedRecord, comparable, read_record, record_hash
 from manyheads.results.schema import StudyOutline
 from manyheads.runner.queue import WaitingRun
 from manyheads.study.spec import Choice, Study

@@ -17,8 +17,9 @@ from manyheads.core.atomic_files import links_below, write_whole
 from manyheads.core.lock import is_lock, locked
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.sealed import seal_broken
+from manyheads.results.formats import FormatError
 from manyheads.results.records import read_records
-from manyheads.results.run_record import METRICS, RECORD, FormatError
+from manyheads.results.run_record import METRICS, RECORD
 from manyheads.results.schema import SealedFile, StudyOutline
 from manyheads.study.parser import read_study
 from manyheads.study.steps import runs

@@ -23,7 +23,8 @@ from torch import Tensor
 from manyheads.core.atomic_files import FULL, flush_folder, room
 from manyheads.core.sealed import SEAL, seal_broken
 from manyheads.core.strict_json import too_deep
-from manyheads.results.run_record import FORMAT, FileDigest, FormatError, known_format
+from manyheads.results.formats import FORMAT, FormatError, known_format
+from manyheads.results.run_record import FileDigest
 from manyheads.results.schema import SealedFile
 
 TENSORS, VALUES, LOG, MANIFEST = "state.safetensors", "state.json", "metrics.jsonl", "manifest.json"

@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from manyheads.core.problems import Problem, StudyError, shown
 from manyheads.core.version import __version__
-from manyheads.results.run_record import FORMAT, FinishedRecord, Identity, RunRecord, RunSettings, comparable
+from manyheads.results.formats import FORMAT
+from manyheads.results.run_record import FinishedRecord, Identity, RunRecord, RunSettings, comparable
 from manyheads.study.methods import resolved_method
 from manyheads.study.spec import Choice
 from manyheads.study.steps import Run, batch_sizes

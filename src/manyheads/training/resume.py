@@ -14,7 +14,8 @@ from pydantic import JsonValue, ValidationError
 from torch import Tensor, nn, optim
 
 from manyheads.core.atomic_files import write_whole
-from manyheads.results.run_record import METRICS, Identity, StepRecord, known_format
+from manyheads.results.formats import known_format
+from manyheads.results.run_record import METRICS, Identity, StepRecord
 from manyheads.results.schema import Part
 from manyheads.study.spec import CheckpointInterval
 from manyheads.training import checkpoint
