@@ -11,6 +11,7 @@ belongs to what a run is. That of an encoder which learns also holds `learn(text
 `parameters(learned, settings)`: how many numbers it then trains.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from manyheads.core.tensors import States, Tokens, padding_for
 from manyheads.core.values import Options, Tokenizer
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """The contract of every encoder: tokens to *all* layers' states, as a whole or layer by layer.
 
     Shapes: N tokens of all sequences, D = `width`, K = `depth`.
@@ -51,19 +52,19 @@ class Encoder(nn.Module):
             that the same encoder, and the same start of training, can be compared in all arms.
         :param settings: The encoder's settings, those left at their defaults too.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{cls.__name__} learns nothing before it is built")
 
     def embed(self, tokens: Tokens) -> Tensor:
         """[N, D] the states below the first layer."""
-        raise NotImplementedError
+        raise NotImplementedError(self.whole)
 
     def layer(self, index: int, states: Tensor, tokens: Tokens) -> Tensor:
         """[N, D] -> [N, D] what layer `index` (0 is the lowest) makes of the states below it."""
-        raise NotImplementedError
+        raise NotImplementedError(self.whole)
 
     def layer_weight(self, index: int) -> Tensor:
         """[D, *] the weight matrix of layer `index` whose rows produce the D units of its output."""
-        raise NotImplementedError
+        raise NotImplementedError(self.whole)
 
     def forward(self, tokens: Tokens) -> States:
         """All layers' states."""
@@ -93,6 +94,6 @@ class Encoder(nn.Module):
     def widen(self) -> None:
         """Told after training; undoes `narrow`."""
 
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write what is needed to build this encoder and its tokenizer again without its weights."""
-        raise NotImplementedError

@@ -50,7 +50,7 @@ IGNORED = -100
 
 
 class Head(nn.Module):
-    """The contract of every head.
+    """The contract of every head. No method is abstract, because a head that has `measures` alone can score files.
 
     :param width: D, the width of the states.
     :param labels: The names of the classes in the dataset's order; None where the task has none.

@@ -5,6 +5,7 @@ To add a schedule, write `sampling/<name>.py` with one class that inherits from 
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class Change:
     schedule: tuple[int, int] | None = None
 
 
-class Sampling:
+class Sampling(ABC):
     """The contract of every schedule.
 
     A schedule is a pure function of its settings and the seed: `plan` lays out an epoch with a generator made for
@@ -49,21 +50,21 @@ class Sampling:
         self.tasks = list(sizes)
         self.epochs = 1.0
 
+    @abstractmethod
     def plan(self, epoch: int, rng: random.Random) -> list[Step]:
         """The steps of one epoch, counted from 0. What an epoch is, is the schedule's to say."""
-        raise NotImplementedError
 
     def changes(self, epoch: int) -> dict[int, Change]:
         """What happens before which step of an epoch (counted from the epoch's start). Nothing by default."""
         return {}
 
+    @abstractmethod
     def expected_shares(self) -> dict[str, float]:
         """The share of all batches that each task is expected to get; they add up to 1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expected_steps(self) -> float:
         """The expected number of steps of an epoch, by arithmetic: `manyheads check` lays out no epoch."""
-        raise NotImplementedError
 
     def expected_batches(self, steps: int) -> dict[str, float]:
         """How many batches of each task the first `steps` steps of a run are expected to hold. A schedule whose steps

@@ -7,6 +7,7 @@ To add a scheme, write `sharing/<name>.py` with one class that inherits from `Sh
 has types with ranges, and `DividesWidth`). A scheme that overrides `problems` is loaded to be asked.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from manyheads.encoders import Encoder
 from manyheads.heads import Head
 
 
-class Sharing(nn.Module):
+class Sharing(nn.Module, ABC):
     """The contract of every sharing scheme.
 
     :param make_encoder: Gives a new encoder with the pretrained weights; called as often as the scheme needs encoders.
@@ -40,17 +41,17 @@ class Sharing(nn.Module):
         """What in the settings does not fit the study; `where` opens each message, such as `arms.joint.sharing`."""
         return []
 
+    @abstractmethod
     def forward(self, step: Mapping[str, Tokens]) -> dict[str, States]:
         """Each task's tokens as that task's states."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encoders(self) -> Sequence[Encoder]:
         """The encoders in use; a model with exactly one is saved so that `AutoModel` opens it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shared_parameters(self) -> list[nn.Parameter]:
         """The parameters that more than one task trains; gradient methods compare the tasks' gradients on them."""
-        raise NotImplementedError
 
     def penalty(self) -> Tensor | None:
         """A term of the scheme itself that is added to the losses of every step."""

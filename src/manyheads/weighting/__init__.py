@@ -8,6 +8,7 @@ the losses, `coefficients` if it combines gradients. There is nothing to registe
 has types with ranges and tables with a value for each task). A method that overrides `problems` is loaded to be asked.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations_with_replacement
 from typing import Any
@@ -67,7 +68,7 @@ BLOCK = 2**16
 squared norm of ten million numbers can be wrong by 2 %; and a block of each task fits into the processor's cache."""
 
 
-class GradientWeighting(Weighting):
+class GradientWeighting(Weighting, ABC):
     """A method that combines the tasks' gradients on the shared parameters; heads get their ordinary gradients.
 
     m tasks, n numbers in the shared parameters, J [m, n] the tasks' gradients g_i. What replaces their sum is w^T J,
@@ -88,10 +89,10 @@ class GradientWeighting(Weighting):
         super().__init__(tasks)
         self._last: dict[str, float] = {}
 
+    @abstractmethod
     def coefficients(self, gramian: Tensor) -> Tensor:
         """[m, m] the inner products of the tasks' gradients -> [m] what each gradient is multiplied by; both in double
         precision on the CPU. All ones are the ordinary step: keep that scale, so that learning rates mean the same."""
-        raise NotImplementedError
 
     def backward(self, losses: dict[str, Tensor], shared_parameters: Sequence[nn.Parameter]) -> None:
         shared = [parameter for parameter in shared_parameters if parameter.requires_grad]
