@@ -378,10 +378,7 @@ def wanted(columns: Mapping[str, str | Sequence[str]]) -> set[str]:
     return {"is_impossible", *(name for one in theirs for name in ([one] if isinstance(one, str) else one))}
 
 
-def _no_column(
-    where: str, what: str, name: str, ours: str, names: Sequence[str], problems: Problems, *, header: bool = True
-) -> None:
+def _no_column(where: str, what: str, name: str, ours: str, names: Sequence[str], problems: Problems) -> None:
     hint = close(name, names, 3, 0.5)
-    remedy = f'Say which it is with columns = {{ {ours} = "…" }}'
-    remedy += "; if the first line is data, set header = [...]." if header else "."
+    remedy = f'Say which it is with columns = {{ {ours} = "…" }}; if the first line is data, set header = [...].'
     problems.add(where, what, ", ".join(shown(one, 30) for one in names[:10]), f"{hint} {remedy}".lstrip())
