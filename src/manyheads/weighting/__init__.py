@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from manyheads.core.problems import Problem
 
 
-class Weighting(nn.Module):
+class Weighting(nn.Module, ABC):
     """The contract of every weighting method. State lives in parameters and buffers, one per task, never one vector.
 
     :param tasks: The names of the tasks, in the order of the study file.
@@ -68,7 +68,7 @@ BLOCK = 2**16
 squared norm of ten million numbers can be wrong by 2 %; and a block of each task fits into the processor's cache."""
 
 
-class GradientWeighting(Weighting, ABC):
+class GradientWeighting(Weighting):
     """A method that combines the tasks' gradients on the shared parameters; heads get their ordinary gradients.
 
     m tasks, n numbers in the shared parameters, J [m, n] the tasks' gradients g_i. What replaces their sum is w^T J,
